@@ -1,0 +1,198 @@
+//===- ScheduleSteps.cpp - Launch tables ----------------------------------===//
+// Before:  func.func @decode(…) { %y = tq.call @k (%x, %w) {offsets = …}  return %y }
+// After:   tq.table @decode … { tq.step @k tasks affine_map<…> [#tq.arena<…>, #tq.plane<@w, "stream">, …] barrier {…} }
+// A step waits only if it reads what an earlier one has written since the last barrier, or writes what one reads or writes.
+// Expects allocated buffers. Examples: tests/passes/schedule-steps.mlir
+
+#include "passes/Passes.h"
+#include "passes/Skeleton.h"
+
+namespace tq {
+#define GEN_PASS_DEF_SCHEDULESTEPS
+#include "passes/Passes.h.inc"
+} // namespace tq
+
+using namespace mlir;
+using namespace tq;
+
+SmallVector<KernelBinding> tq::kernelBindings(KernelOp kernel) {
+  SmallVector<KernelBinding> bindings;
+  Block &body = kernel.getBody().front();
+  bool states = false;
+  for (BlockArgument arg : body.getArguments()) {
+    if (auto packed = dyn_cast<PackedType>(arg.getType())) {
+      bindings.push_back({BindingKind::Stream, arg});
+      if (packed.getEncoding().getLayout().kind == Layout::Kind::Codebook)
+        bindings.push_back({BindingKind::Levels, arg});
+    } else if (isa<KVType>(arg.getType())) {
+      bindings.push_back({BindingKind::Pool, arg});
+      states = true;
+    } else {
+      auto tensor = cast<RankedTensorType>(arg.getType());
+      bool values = tensor.getRank() == 1 && !tensor.isDynamicDim(0);
+      bindings.push_back({values ? BindingKind::Values : BindingKind::Activation, arg});
+    }
+  }
+  for (Value value : cast<YieldOp>(body.getTerminator()).getValues())
+    bindings.push_back({BindingKind::Activation, value});
+  if (states)
+    bindings.push_back({BindingKind::PageTable, Value()});
+  return bindings;
+}
+
+namespace {
+/// What a step touches: an arena range or a state.
+struct Access {
+  int64_t begin, end; // arena bytes; for a state begin = end
+  Attribute state;
+  bool write;
+  bool conflicts(const Access &other) const {
+    if (!write && !other.write)
+      return false;
+    return state || other.state ? state == other.state : begin < other.end && other.begin < end;
+  }
+};
+
+struct ScheduleStepsPass : tq::impl::ScheduleStepsBase<ScheduleStepsPass> {
+  explicit ScheduleStepsPass(SkeletonList skeletons) : skeletons(skeletons) {}
+  void runOnOperation() override {
+    for (auto func : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
+      if (!func->hasAttr("tq.arena_bytes")) {
+        func.emitError() << "has no arena; run --tq-allocate-buffers first";
+        return signalPassFailure();
+      }
+      if (failed(schedule(func)))
+        return signalPassFailure();
+      func.erase();
+    }
+  }
+
+private:
+  LogicalResult schedule(func::FuncOp func);
+  FailureOr<ArrayAttr> bind(CallOp call, KernelOp kernel, SmallVectorImpl<Access> &accesses);
+  ArenaAttr arena(Value value);
+
+  SkeletonList skeletons;
+  int64_t maxTokens = 1, maxOut = 1;
+};
+} // namespace
+
+ArenaAttr ScheduleStepsPass::arena(Value value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (auto arg = dyn_cast<BlockArgument>(value)) {
+    auto offsets = arg.getOwner()->getParentOp()->getAttrOfType<DenseI64ArrayAttr>("tq.input_offsets");
+    return ArenaAttr::get(&getContext(), offsets[arg.getArgNumber()], maxTokens * rowStrideBytes(type));
+  }
+  auto result = cast<OpResult>(value);
+  auto call = cast<CallOp>(result.getOwner());
+  int64_t rows = call->hasAttr("out_rows") ? maxOut : maxTokens;
+  return ArenaAttr::get(&getContext(), (*call.getOffsets())[result.getResultNumber()], rows * rowStrideBytes(type));
+}
+
+/// The bindings of a call, and what they touch.
+FailureOr<ArrayAttr> ScheduleStepsPass::bind(CallOp call, KernelOp kernel, SmallVectorImpl<Access> &accesses) {
+  MLIRContext *context = &getContext();
+  SmallVector<Attribute> bindings;
+  for (Value value : cast<YieldOp>(kernel.getBody().front().getTerminator()).getValues())
+    if (isa<BlockArgument>(value))
+      return call.emitError() << "kernel " << call.getKernel() << " yields one of its operands, a copy that nobody made", failure();
+  auto writesState = [](BlockArgument arg) {
+    return llvm::any_of(arg.getUsers(), [](Operation *user) { return getRole(user) == Role::State; });
+  };
+  auto plane = [&](Value actual, StringRef name) -> Attribute {
+    auto get = actual.getDefiningOp<GetWeightOp>();
+    return PlaneAttr::get(context, get.getSymbolAttr(), StringAttr::get(context, name));
+  };
+  auto addArena = [&](Value value, bool write) {
+    ArenaAttr range = arena(value);
+    bindings.push_back(range);
+    accesses.push_back({range.getOffset(), range.getOffset() + range.getBytes(), {}, write});
+  };
+  int64_t results = 0;
+  for (KernelBinding binding : kernelBindings(kernel)) {
+    auto arg = dyn_cast_or_null<BlockArgument>(binding.value);
+    switch (binding.kind) {
+    case BindingKind::Stream:
+      bindings.push_back(plane(call.getInputs()[arg.getArgNumber()], "stream"));
+      break;
+    case BindingKind::Levels:
+      bindings.push_back(plane(call.getInputs()[arg.getArgNumber()], "levels"));
+      break;
+    case BindingKind::Values:
+      bindings.push_back(plane(call.getInputs()[arg.getArgNumber()], "values"));
+      break;
+    case BindingKind::Pool: {
+      auto state = call.getInputs()[arg.getArgNumber()].getDefiningOp<GetStateOp>().getSymbolAttr();
+      bindings.push_back(PoolAttr::get(context, state));
+      accesses.push_back({0, 0, state, writesState(arg)});
+      break;
+    }
+    case BindingKind::PageTable:
+      bindings.push_back(PageTableAttr::get(context));
+      break;
+    case BindingKind::Activation:
+      if (arg)
+        addArena(call.getInputs()[arg.getArgNumber()], false);
+      else
+        addArena(call.getResults()[results++], true);
+      break;
+    }
+  }
+  return ArrayAttr::get(context, bindings);
+}
+
+LogicalResult ScheduleStepsPass::schedule(func::FuncOp func) {
+  maxTokens = func->getAttrOfType<mlir::IntegerAttr>("tq.max_tokens").getInt();
+  maxOut = func->getAttrOfType<mlir::IntegerAttr>("tq.max_out").getInt();
+  OpBuilder b(func);
+  auto port = [&](Value value) -> Attribute {
+    ArenaAttr range = arena(value);
+    return b.getDenseI64ArrayAttr({range.getOffset(), range.getBytes(), rowStrideBytes(cast<RankedTensorType>(value.getType()))});
+  };
+  SmallVector<NamedAttribute> inputs, outputs;
+  for (auto [name, arg] : llvm::zip(ArrayRef<StringRef>{"ids", "pos"}, func.getArguments()))
+    inputs.push_back(b.getNamedAttr(name, port(arg)));
+  Operation *ret = func.getBody().front().getTerminator();
+  outputs.push_back(b.getNamedAttr("logits", port(ret->getOperand(0))));
+
+  auto table = TableOp::create(b, func.getLoc(), func.getName(), maxTokens, maxOut,
+                               func->getAttrOfType<mlir::IntegerAttr>("tq.arena_bytes").getInt(),
+                               b.getDictionaryAttr(inputs), b.getDictionaryAttr(outputs));
+  Block *body = &table.getBody().emplaceBlock();
+  b.setInsertionPointToStart(body);
+  SmallVector<Access> pending; // since the last barrier
+  for (CallOp call : func.getBody().front().getOps<CallOp>()) {
+    auto kernel = SymbolTable::lookupNearestSymbolFrom<KernelOp>(call, call.getKernelAttr());
+    const Skeleton *skeleton = findSkeleton(skeletons, kernel.getSkeleton());
+    if (!skeleton)
+      return call.emitError() << "this target has no skeleton '" << kernel.getSkeleton() << "'";
+    SmallVector<Access> accesses;
+    FailureOr<ArrayAttr> bindings = bind(call, kernel, accesses);
+    if (failed(bindings))
+      return failure();
+    bool barrier = llvm::any_of(accesses, [&](const Access &access) {
+      return llvm::any_of(pending, [&](const Access &earlier) { return access.conflicts(earlier); });
+    });
+    if (barrier) {
+      pending.clear();
+      ++numBarriers;
+    }
+    pending.append(accesses);
+    int64_t weightBytes = 0, flops = 0;
+    for (LinearOp linear : kernel.getBody().front().getOps<LinearOp>()) {
+      auto packed = cast<PackedType>(linear.getW().getType());
+      weightBytes += packed.getEncoding().getLayout().bytes(packed.getRows(), packed.getCols());
+      flops += 2 * packed.getRows() * packed.getCols();
+    }
+    auto grain = kernel.getConfig().getAs<mlir::IntegerAttr>("grain");
+    StepOp::create(b, call.getLoc(), call.getKernelAttr(), *bindings, AffineMapAttr::get(skeleton->tasks(kernel)),
+                               grain ? grain : b.getI64IntegerAttr(1), barrier ? b.getUnitAttr() : UnitAttr(),
+                               call.getLabelAttr(), b.getI64IntegerAttr(weightBytes), b.getI64IntegerAttr(flops));
+    ++numSteps;
+  }
+  return success();
+}
+
+std::unique_ptr<Pass> tq::createScheduleSteps(SkeletonList skeletons) {
+  return std::make_unique<ScheduleStepsPass>(skeletons);
+}

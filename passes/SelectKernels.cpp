@@ -1,0 +1,76 @@
+//===- SelectKernels.cpp - A skeleton and a configuration per launch ------===//
+// Before:  %y = tq.launch "layers.0.o" (…) { … }
+// After:   %y = tq.launch "layers.0.o" (…) skeleton "linear" {grain = 4, max_rows = 1, rows = "n_tokens"} { … }
+// Examples: tests/passes/select-kernels.mlir
+
+#include "passes/Passes.h"
+#include "passes/Skeleton.h"
+
+namespace tq {
+#define GEN_PASS_DEF_SELECTKERNELS
+#include "passes/Passes.h.inc"
+} // namespace tq
+
+using namespace mlir;
+using namespace tq;
+
+double tq::chunkedCost(const CostModel &model, int64_t tasks, double microsPerTask, int64_t grain) {
+  int64_t chunks = (tasks + grain - 1) / grain;
+  int64_t perWorker = (chunks + model.workers - 1) / model.workers;
+  // The last chunk of the busiest worker may be short, hence the min.
+  return double(std::min(perWorker * grain, tasks)) * microsPerTask + double(perWorker) * model.claimMicros;
+}
+
+int64_t tq::bestGrain(const CostModel &model, int64_t tasks, double microsPerTask) {
+  int64_t best = 1;
+  for (int64_t grain = 1; grain <= tasks; grain *= 2)
+    // Where costs are within a percent prefer the smaller grain: it balances better when a core is busy elsewhere.
+    if (chunkedCost(model, tasks, microsPerTask, grain) < 0.99 * chunkedCost(model, tasks, microsPerTask, best))
+      best = grain;
+  return best;
+}
+
+const Skeleton *tq::findSkeleton(SkeletonList skeletons, StringRef name) {
+  for (const Skeleton *skeleton : skeletons)
+    if (skeleton->name() == name)
+      return skeleton;
+  return nullptr;
+}
+
+namespace {
+struct SelectKernelsPass : tq::impl::SelectKernelsBase<SelectKernelsPass> {
+  SelectKernelsPass(SkeletonList skeletons, CostModel model) : skeletons(skeletons), model(model) {}
+  void runOnOperation() override {
+    for (auto func : getOperation().getOps<func::FuncOp>()) {
+      auto tokens = func->getAttrOfType<mlir::IntegerAttr>("tq.max_tokens");
+      auto out = func->getAttrOfType<mlir::IntegerAttr>("tq.max_out");
+      if (!tokens || !out) {
+        func.emitError() << "has no bound for its tokens; run --tq-specialize-entry-points first";
+        return signalPassFailure();
+      }
+      WalkResult result = func.walk([&](LaunchOp launch) {
+        LaunchFacts facts;
+        facts.maxRows = launch->hasAttr("out_rows") ? out.getInt() : tokens.getInt();
+        for (const Skeleton *skeleton : skeletons)
+          if (skeleton->matches(launch)) {
+            launch.setSkeleton(skeleton->name());
+            launch.setConfigAttr(skeleton->configure(launch, facts, model));
+            return WalkResult::advance();
+          }
+        launch.emitError() << "no skeleton of this target can run the launch";
+        return WalkResult::interrupt();
+      });
+      if (result.wasInterrupted())
+        return signalPassFailure();
+    }
+  }
+
+private:
+  SkeletonList skeletons;
+  CostModel model;
+};
+} // namespace
+
+std::unique_ptr<Pass> tq::createSelectKernels(SkeletonList skeletons, CostModel model) {
+  return std::make_unique<SelectKernelsPass>(skeletons, model);
+}

@@ -1,0 +1,66 @@
+//===- Skeleton.h - What a target can run -----------------------*- C++ -*-===//
+//
+// A skeleton turns the region of a launch into a kernel: it knows the loops and the tasks, asks layouts for values and
+// clones pointwise ops into its tiles. Each target has a handful, one file each (codegen/host/).
+//
+//===----------------------------------------------------------------------===//
+#ifndef TQ_PASSES_SKELETON_H
+#define TQ_PASSES_SKELETON_H
+
+#include "dialect/TQ.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace tq {
+
+/// Where a kernel argument comes from. Bindings are the kernel's block arguments, then its results, then the page table
+/// if a state is among them; a packed codebook weight takes two (stream, levels).
+enum class BindingKind { Stream, Levels, Values, Activation, Pool, PageTable };
+struct KernelBinding {
+  BindingKind kind;
+  mlir::Value value; ///< block argument or yielded value; null for the page table
+};
+llvm::SmallVector<KernelBinding> kernelBindings(KernelOp kernel);
+
+/// What a skeleton is told about the entry point: most rows of a launch (tokens, or rows of the head).
+struct LaunchFacts {
+  int64_t maxRows = 1;
+  int64_t context = 4096;
+};
+
+/// Facts of the machine that costs are reckoned with. The defaults describe two cores of a server CPU; only ratios matter.
+struct CostModel {
+  int64_t workers = 2;
+  double bytesPerMicro = 12e3;  ///< streaming read of one worker
+  double opsPerMicro = 200e3;   ///< multiply-adds times two, quantised linear layer, one worker
+  double rowOpsPerMicro = 2e3;  ///< elements of row ops
+  double claimMicros = 0.3;     ///< taking one chunk of tasks
+};
+
+/// The cost in microseconds of `tasks` equal tasks claimed `grain` at a time: the slowest worker's share, and the claims.
+double chunkedCost(const CostModel &model, int64_t tasks, double microsPerTask, int64_t grain);
+/// The grain (a power of two) of least cost.
+int64_t bestGrain(const CostModel &model, int64_t tasks, double microsPerTask);
+
+class Skeleton {
+public:
+  virtual ~Skeleton() = default;
+  /// Lower case, as in `tq.kernel … skeleton "linear"`.
+  virtual llvm::StringRef name() const = 0;
+  virtual bool matches(LaunchOp launch) const = 0;
+  /// Attributes for the kernel, `grain` among them, for at most `facts.maxRows` rows.
+  virtual mlir::DictionaryAttr configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &model) const = 0;
+  /// Tasks of a launch as an affine map of s0 = n_tokens, s1 = pos, s2 = n_out.
+  virtual mlir::AffineMap tasks(KernelOp kernel) const = 0;
+  /// Adds `func.func @<kernel>` with the host kernel ABI to `module`.
+  virtual mlir::LogicalResult build(KernelOp kernel, mlir::ModuleOp module) const = 0;
+};
+
+/// The skeletons of a target, in order of preference.
+using SkeletonList = llvm::ArrayRef<const Skeleton *>;
+const Skeleton *findSkeleton(SkeletonList skeletons, llvm::StringRef name);
+
+std::unique_ptr<mlir::Pass> createSelectKernels(SkeletonList skeletons, CostModel model = {});
+std::unique_ptr<mlir::Pass> createScheduleSteps(SkeletonList skeletons);
+
+} // namespace tq
+#endif

@@ -1,0 +1,211 @@
+//===- ThreadPool.cpp - Ranges of tasks on all threads --------------------===//
+
+#include "runtime/ThreadPool.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+#if defined(__linux__)
+#include <climits>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+using namespace tq;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto kHelperSpin = std::chrono::microseconds(5);
+constexpr int kCallerPauses = 100;
+constexpr uint32_t kMaxChunks = 0xffff; // 16 bits for either end
+
+void relax() {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+/// Sleeps while word == seen; may return early.
+void sleepOn(std::atomic<uint32_t> &word, uint32_t seen) {
+#if defined(__linux__)
+  syscall(SYS_futex, reinterpret_cast<uint32_t *>(&word), FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr, 0);
+#else
+  word.wait(seen);
+#endif
+}
+
+void wake(std::atomic<uint32_t> &word, uint32_t count) {
+#if defined(__linux__)
+  syscall(SYS_futex, reinterpret_cast<uint32_t *>(&word), FUTEX_WAKE_PRIVATE, std::min<uint32_t>(count, INT_MAX),
+          nullptr, nullptr, 0);
+#else
+  if (count == 1)
+    word.notify_one();
+  else
+    word.notify_all();
+#endif
+}
+
+} // namespace
+
+ThreadPool::ThreadPool(int threads, uint64_t scratchBytes) {
+  // At least one byte: a kernel may be given scratch that it does not use.
+  uint64_t bytes = (std::max<uint64_t>(scratchBytes, 1) + 63) / 64 * 64;
+  for (int i = 0; i < std::max(threads, 1); ++i) {
+    auto worker = std::make_unique<Worker>();
+    worker->scratch = std::aligned_alloc(64, bytes);
+    worker->fromBack = i % 2;
+    // The first is the caller's.
+    Worker &self = *worker;
+    if (i > 0 && !self.thread.start([this, &self] { helperLoop(self); })) {
+      std::free(self.scratch);
+      break;
+    }
+    workers.push_back(std::move(worker));
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  wait();
+  stopping = true;
+  ++opened;
+  wake(opened, INT32_MAX);
+  for (auto &worker : workers) {
+    worker->thread.join();
+    std::free(worker->scratch);
+  }
+}
+
+void ThreadPool::run(const Launch &launch, const int32_t *params, bool barrier) {
+  if (barrier)
+    wait();
+  if (launch.tasks <= 0)
+    return;
+  int64_t grain = std::max(launch.grain, (launch.tasks + kMaxChunks - 1) / int64_t(kMaxChunks));
+  auto chunks = static_cast<uint32_t>((launch.tasks + grain - 1) / grain);
+  if (chunks == 1 || workers.size() == 1) {
+    launch.kernel(launch.bindings, params, workers[0]->scratch, 0, launch.tasks);
+    return;
+  }
+
+  Slot &slot = slots[++epoch % kSlots];
+  waitFor(slot);
+  slot.kernel.store(launch.kernel, std::memory_order_relaxed);
+  slot.bindings.store(launch.bindings, std::memory_order_relaxed);
+  slot.params.store(params, std::memory_order_relaxed);
+  slot.tasks.store(launch.tasks, std::memory_order_relaxed);
+  slot.grain.store(grain, std::memory_order_relaxed);
+  slot.chunks.store(chunks, std::memory_order_relaxed);
+  slot.done.store(0, std::memory_order_relaxed);
+  claims.store(uint64_t(epoch) << 32, std::memory_order_release);
+  // Sequentially consistent, with its counterpart in sleepUntilOpened: either
+  // the helper sees the new epoch, or we see the helper.
+  opened.store(epoch);
+  if (uint32_t asleep = sleepers.load())
+    wake(opened, std::min(asleep, chunks - 1));
+  while (claimAndRun(*workers[0])) {
+  }
+}
+
+void ThreadPool::wait() {
+  for (Slot &slot : slots)
+    waitFor(slot);
+}
+
+/// Takes one chunk of the open launch; false if none is left.
+bool ThreadPool::claimAndRun(Worker &worker) {
+  uint64_t word = claims.load(std::memory_order_acquire);
+  while (true) {
+    Slot &slot = slots[(word >> 32) % kSlots];
+    uint32_t chunks = slot.chunks.load(std::memory_order_relaxed);
+    HostKernel kernel = slot.kernel.load(std::memory_order_relaxed);
+    void *const *bindings = slot.bindings.load(std::memory_order_relaxed);
+    const int32_t *params = slot.params.load(std::memory_order_relaxed);
+    int64_t tasks = slot.tasks.load(std::memory_order_relaxed);
+    int64_t grain = slot.grain.load(std::memory_order_relaxed);
+    uint32_t front = word & 0xffff, back = (word >> 16) & 0xffff;
+    if (front + back >= chunks)
+      return false;
+    // Success means that the epoch is still the one whose slot we read: a slot
+    // is filled anew only after the epoch has moved on. Release keeps the reads
+    // above before it.
+    uint64_t taken = word + (worker.fromBack ? 1 << 16 : 1);
+    if (!claims.compare_exchange_weak(word, taken, std::memory_order_acq_rel, std::memory_order_acquire))
+      continue;
+    int64_t chunk = worker.fromBack ? chunks - 1 - back : front;
+    int64_t begin = chunk * grain;
+    kernel(bindings, params, worker.scratch, begin, std::min(begin + grain, tasks));
+    // Publishes the chunk's writes; sequentially consistent with waitFor.
+    slot.done.fetch_add(1);
+    if (callerSleeps.load())
+      wake(slot.done, 1);
+    return true;
+  }
+}
+
+/// Waits for the chunks of one slot. Only the caller does.
+void ThreadPool::waitFor(Slot &slot) {
+  uint32_t chunks = slot.chunks.load(std::memory_order_relaxed);
+  for (int i = 0; i < kCallerPauses; ++i) {
+    if (slot.done.load(std::memory_order_acquire) == chunks)
+      return;
+    relax();
+  }
+  callerSleeps.store(true);
+  for (uint32_t done; (done = slot.done.load()) != chunks;)
+    sleepOn(slot.done, done);
+  callerSleeps.store(false);
+}
+
+void ThreadPool::helperLoop(Worker &worker) {
+  FlushDenormals flush;
+  uint32_t seen = 0;
+  while (true) {
+    // Read before the claim: a launch opened in between must not be missed.
+    seen = opened.load(std::memory_order_acquire);
+    if (stopping.load(std::memory_order_acquire))
+      return;
+    if (claimAndRun(worker))
+      continue;
+    sleepUntilOpened(seen);
+  }
+}
+
+void ThreadPool::sleepUntilOpened(uint32_t seen) {
+  auto until = Clock::now() + kHelperSpin;
+  do {
+    for (int i = 0; i < 8; ++i) {
+      if (opened.load(std::memory_order_acquire) != seen)
+        return;
+      relax();
+    }
+  } while (Clock::now() < until);
+  sleepers.fetch_add(1);
+  if (opened.load() == seen)
+    sleepOn(opened, seen);
+  sleepers.fetch_sub(1);
+}
+
+#if defined(__x86_64__)
+FlushDenormals::FlushDenormals() : saved(_mm_getcsr()) {
+  _mm_setcsr(static_cast<uint32_t>(saved) | 0x8040); // FTZ, DAZ
+}
+FlushDenormals::~FlushDenormals() { _mm_setcsr(static_cast<uint32_t>(saved)); }
+#elif defined(__aarch64__)
+FlushDenormals::FlushDenormals() {
+  asm volatile("mrs %0, fpcr" : "=r"(saved));
+  asm volatile("msr fpcr, %0" ::"r"(saved | 1ull << 24)); // FZ
+}
+FlushDenormals::~FlushDenormals() { asm volatile("msr fpcr, %0" ::"r"(saved)); }
+#else
+FlushDenormals::FlushDenormals() : saved(0) {}
+FlushDenormals::~FlushDenormals() {}
+#endif
