@@ -69,7 +69,7 @@ LogicalResult WeightOp::verify() {
 
 //===-- tq.launch -----------------------------------------------------------------------------------------------===//
 
-// tq.launch "label" (%arg = %value : type, ...) [skeleton "name" {config}] -> (types) { ... }
+// tq.launch "label" (%arg = %value : type, ...) [skeleton "name" {config}] -> (types) { ... } [{attributes}]
 ParseResult LaunchOp::parse(OpAsmParser &parser, OperationState &result) {
   StringAttr label, skeleton;
   if (parser.parseAttribute(label))
@@ -106,7 +106,7 @@ ParseResult LaunchOp::parse(OpAsmParser &parser, OperationState &result) {
   if (parser.parseOptionalArrowTypeList(result.types))
     return failure();
   Region *body = result.addRegion();
-  return parser.parseRegion(*body, args);
+  return failure(parser.parseRegion(*body, args) || parser.parseOptionalAttrDict(result.attributes));
 }
 
 void LaunchOp::print(OpAsmPrinter &printer) {
@@ -123,6 +123,7 @@ void LaunchOp::print(OpAsmPrinter &printer) {
   printer.printOptionalArrowTypeList(getResultTypes());
   printer << " ";
   printer.printRegion(getBody(), /*printEntryBlockArgs=*/false);
+  printer.printOptionalAttrDict((*this)->getAttrs(), {"label", "skeleton", "config"});
 }
 
 LogicalResult LaunchOp::verify() {

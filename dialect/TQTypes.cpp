@@ -1,6 +1,7 @@
 //===- TQTypes.cpp - Encodings, bases and types ---------------------------===//
 
 #include "dialect/TQ.h"
+#include "dialect/encodings/Pack.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -26,20 +27,6 @@ void TQDialect::registerAttributesAndTypes() {
 using EmitError = llvm::function_ref<InFlightDiagnostic()>;
 
 //===-- Encodings of weights ------------------------------------------------------------------------------------===//
-
-/// Layout groups are 16, 32 or 64 columns; wider ones (up to one scale per row) repeat their scale, which costs bytes but
-/// no kernel.
-static int32_t layoutGroup(int64_t group) { return group % 64 == 0 ? 64 : group % 32 == 0 ? 32 : 16; }
-
-/// The stored width of a code: the next one that layouts know.
-static int32_t layoutBits(int64_t bits) {
-  switch (bits) {
-  case 1: return 2;
-  case 5: return 6;
-  case 7: return 8;
-  default: return int32_t(bits);
-  }
-}
 
 static LogicalResult verifyGroup(EmitError emitError, int64_t group) {
   if (group >= 16 && group % 16 == 0)
@@ -68,7 +55,7 @@ LogicalResult CodebookAttr::verify(EmitError emitError, int64_t bits, int64_t gr
     return emitError() << "ternary codes take 2 bits, not " << bits;
   return verifyGroup(emitError, group);
 }
-Layout CodebookAttr::getLayout() const { return {Layout::Kind::Codebook, layoutBits(getBits()), layoutGroup(getGroup())}; }
+Layout CodebookAttr::getLayout() const { return codebookLayout(int(getBits()), getGroup()); }
 double CodebookAttr::getBitsPerWeight() const {
   // 3-bit codes are stored ten to a 32-bit word, ternary ones twenty.
   double code = getTernary() ? 1.6 : getBits() == 3 ? 3.2 : double(getBits());
@@ -81,7 +68,7 @@ LogicalResult AffineAttr::verify(EmitError emitError, int64_t bits, int64_t grou
     return emitError() << "affine codes have 2 to 8 bits, not " << bits;
   return verifyGroup(emitError, group);
 }
-Layout AffineAttr::getLayout() const { return {Layout::Kind::Affine, layoutBits(getBits()), layoutGroup(getGroup())}; }
+Layout AffineAttr::getLayout() const { return affineLayout(int(getBits()), getGroup()); }
 double AffineAttr::getBitsPerWeight() const { return double(getBits()) + 32.0 / getGroup(); }
 int64_t AffineAttr::getGroupSize() const { return getGroup(); }
 

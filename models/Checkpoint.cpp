@@ -75,8 +75,8 @@ Result<Checkpoint> Checkpoint::open(const std::filesystem::path &directory) {
 }
 
 Checkpoint::Checkpoint(std::unique_ptr<Impl> impl) : impl(std::move(impl)) {}
-Checkpoint::Checkpoint(Checkpoint &&) = default;
-Checkpoint &Checkpoint::operator=(Checkpoint &&) = default;
+Checkpoint::Checkpoint(Checkpoint &&) noexcept = default;
+Checkpoint &Checkpoint::operator=(Checkpoint &&) noexcept = default;
 Checkpoint::~Checkpoint() = default;
 
 const std::filesystem::path &Checkpoint::directory() const { return impl->directory; }

@@ -148,8 +148,8 @@ public:
   /// and their signs, levels and scales (finite). Dense values are not read.
   static Result<Checkpoint> open(const std::filesystem::path &directory);
 
-  Checkpoint(Checkpoint &&);
-  Checkpoint &operator=(Checkpoint &&);
+  Checkpoint(Checkpoint &&) noexcept;
+  Checkpoint &operator=(Checkpoint &&) noexcept;
   ~Checkpoint();
 
   const std::filesystem::path &directory() const;

@@ -58,7 +58,7 @@ static std::string kernelName(LaunchOp launch) {
     parts.resize(8);
   std::string name = llvm::join(parts, "_");
   int64_t m = cast<mlir::IntegerAttr>(launch.getConfigAttr().get("max_rows")).getInt();
-  return name + "_m" + std::to_string(m);
+  return m == 1 ? name : name + "_many";
 }
 
 namespace {
@@ -91,8 +91,9 @@ struct OutlineKernelsPass : tq::impl::OutlineKernelsBase<OutlineKernelsPass> {
       }
       auto call = CallOp::create(b, launch.getLoc(), launch.getResultTypes(), symbol, launch.getInputs(),
                                  launch.getLabelAttr(), DenseI64ArrayAttr());
-      if (auto out = launch->getAttr("out_rows"))
-        call->setAttr("out_rows", out);
+      for (StringRef name : {"out_rows", "grain"})
+        if (Attribute attr = launch->getAttr(name))
+          call->setAttr(name, attr);
       launch.replaceAllUsesWith(call.getResults());
       launch.erase();
     }

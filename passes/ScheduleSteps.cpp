@@ -184,7 +184,7 @@ LogicalResult ScheduleStepsPass::schedule(func::FuncOp func) {
       weightBytes += packed.getEncoding().getLayout().bytes(packed.getRows(), packed.getCols());
       flops += 2 * packed.getRows() * packed.getCols();
     }
-    auto grain = kernel.getConfig().getAs<mlir::IntegerAttr>("grain");
+    auto grain = call->getAttrOfType<mlir::IntegerAttr>("grain");
     StepOp::create(b, call.getLoc(), call.getKernelAttr(), *bindings, AffineMapAttr::get(skeleton->tasks(kernel)),
                                grain ? grain : b.getI64IntegerAttr(1), barrier ? b.getUnitAttr() : UnitAttr(),
                                call.getLabelAttr(), b.getI64IntegerAttr(weightBytes), b.getI64IntegerAttr(flops));

@@ -1,6 +1,6 @@
 //===- SelectKernels.cpp - A skeleton and a configuration per launch ------===//
 // Before:  %y = tq.launch "layers.0.o" (…) { … }
-// After:   %y = tq.launch "layers.0.o" (…) skeleton "linear" {grain = 4, max_rows = 1, rows = "n_tokens"} { … }
+// After:   %y = tq.launch "layers.0.o" (…) skeleton "linear" {max_rows = 1, rows = "n_tokens"} { … } {grain = 4}
 // Examples: tests/passes/select-kernels.mlir
 
 #include "passes/Passes.h"
@@ -41,6 +41,15 @@ namespace {
 struct SelectKernelsPass : tq::impl::SelectKernelsBase<SelectKernelsPass> {
   SelectKernelsPass(SkeletonList skeletons, CostModel model) : skeletons(skeletons), model(model) {}
   void runOnOperation() override {
+    // Kernels for several rows serve every entry point that has several.
+    int64_t manyTokens = 1, manyOut = 1;
+    for (auto func : getOperation().getOps<func::FuncOp>())
+      if (auto tokens = func->getAttrOfType<mlir::IntegerAttr>("tq.max_tokens"))
+        manyTokens = std::max(manyTokens, tokens.getInt());
+    for (auto func : getOperation().getOps<func::FuncOp>())
+      if (auto out = func->getAttrOfType<mlir::IntegerAttr>("tq.max_out"))
+        manyOut = std::max(manyOut, out.getInt());
+    Builder b(&getContext());
     for (auto func : getOperation().getOps<func::FuncOp>()) {
       auto tokens = func->getAttrOfType<mlir::IntegerAttr>("tq.max_tokens");
       auto out = func->getAttrOfType<mlir::IntegerAttr>("tq.max_out");
@@ -49,12 +58,16 @@ struct SelectKernelsPass : tq::impl::SelectKernelsBase<SelectKernelsPass> {
         return signalPassFailure();
       }
       WalkResult result = func.walk([&](LaunchOp launch) {
+        bool head = launch->hasAttr("out_rows");
         LaunchFacts facts;
-        facts.maxRows = launch->hasAttr("out_rows") ? out.getInt() : tokens.getInt();
+        facts.rows = head ? out.getInt() : tokens.getInt();
+        facts.kernelRows = facts.rows == 1 ? 1 : head ? manyOut : manyTokens;
         for (const Skeleton *skeleton : skeletons)
           if (skeleton->matches(launch)) {
             launch.setSkeleton(skeleton->name());
-            launch.setConfigAttr(skeleton->configure(launch, facts, model));
+            LaunchConfig chosen = skeleton->configure(launch, facts, model);
+            launch.setConfigAttr(chosen.config);
+            launch->setAttr("grain", b.getI64IntegerAttr(chosen.grain));
             return WalkResult::advance();
           }
         launch.emitError() << "no skeleton of this target can run the launch";

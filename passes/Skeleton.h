@@ -21,10 +21,17 @@ struct KernelBinding {
 };
 llvm::SmallVector<KernelBinding> kernelBindings(KernelOp kernel);
 
-/// What a skeleton is told about the entry point: most rows of a launch (tokens, or rows of the head).
+/// What a skeleton is told about the rows of a launch (tokens, or rows of the head): the most of this entry point, and the
+/// most that the kernel must take. Entry points of several tokens share kernels, so the latter is the largest of them.
 struct LaunchFacts {
-  int64_t maxRows = 1;
-  int64_t context = 4096;
+  int64_t rows = 1;
+  int64_t kernelRows = 1;
+};
+
+/// What select-kernels writes down: `config` becomes part of the kernel, `grain` belongs to the launch.
+struct LaunchConfig {
+  mlir::DictionaryAttr config;
+  int64_t grain = 1; ///< tasks that a worker claims at once
 };
 
 /// Facts of the machine that costs are reckoned with. The defaults describe two cores of a server CPU; only ratios matter.
@@ -47,8 +54,7 @@ public:
   /// Lower case, as in `tq.kernel … skeleton "linear"`.
   virtual llvm::StringRef name() const = 0;
   virtual bool matches(LaunchOp launch) const = 0;
-  /// Attributes for the kernel, `grain` among them, for at most `facts.maxRows` rows.
-  virtual mlir::DictionaryAttr configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &model) const = 0;
+  virtual LaunchConfig configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &model) const = 0;
   /// Tasks of a launch as an affine map of s0 = n_tokens, s1 = pos, s2 = n_out.
   virtual mlir::AffineMap tasks(KernelOp kernel) const = 0;
   /// Adds `func.func @<kernel>` with the host kernel ABI to `module`.

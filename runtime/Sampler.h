@@ -26,7 +26,7 @@ struct SamplerOptions {
                                   ///< logits of the tokens seen
   int64_t repetitionContext = 64; ///< that many last tokens; 0: none
   int64_t minTokens = 0;          ///< before that, no end token is drawn
-  std::vector<int32_t> endTokens;
+  std::vector<int32_t> endTokens = {};
   uint64_t seed = 0;
 };
 

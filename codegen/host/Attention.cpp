@@ -118,12 +118,9 @@ public:
              return isa<SdpaOp, SdpaSplitOp, ReshapeOp>(op);
            });
   }
-  DictionaryAttr configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &) const override {
+  LaunchConfig configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &) const override {
     // A task reads at most 256 keys and values of one head, or multiplies 8 tokens with them: enough for a claim each.
-    Builder b(launch.getContext());
-    return b.getDictionaryAttr({b.getNamedAttr("rows", b.getStringAttr("n_tokens")),
-                                b.getNamedAttr("max_rows", b.getI64IntegerAttr(facts.maxRows)),
-                                b.getNamedAttr("grain", b.getI64IntegerAttr(1))});
+    return {launchConfig(launch, facts), 1};
   }
   AffineMap tasks(KernelOp kernel) const override {
     MLIRContext *context = kernel.getContext();

@@ -5,6 +5,8 @@
 #include "codegen/host/microkernels/Embedded.h"
 #include "lld/Common/Driver.h"
 #include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/IR/DiagnosticHandler.h"
+#include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Linker/Linker.h"
@@ -85,9 +87,17 @@ struct ExpandMath : PassWrapper<ExpandMath, OperationPass<ModuleOp>> {
   }
 };
 
+/// Micro-kernels ask for unrolling that applies only where sizes are constants; LLVM's remarks about the rest help nobody.
+class QuietDiagnostics : public llvm::DiagnosticHandler {
+public:
+  bool handleDiagnostics(const llvm::DiagnosticInfo &info) override { return info.getSeverity() != llvm::DS_Error; }
+};
+
 class Emitter {
 public:
-  explicit Emitter(const HostTarget &target) : target(target) {}
+  explicit Emitter(const HostTarget &target) : target(target) {
+    context.setDiagnosticHandler(std::make_unique<QuietDiagnostics>());
+  }
   Status lower(ModuleOp kernels);
   Status optimise();
   Status emit(llvm::raw_pwrite_stream &os, llvm::CodeGenFileType type);
@@ -154,7 +164,7 @@ Status Emitter::optimise() {
     return Error{"the embedded micro-kernels of " + target.isa + " cannot be read: " + llvm::toString(microkernels.takeError())};
   std::vector<std::string> kernels;
   for (llvm::Function &f : *module)
-    if (!f.isDeclaration() && !f.getName().ends_with(".body"))
+    if (!f.isDeclaration() && !f.getName().ends_with(".body") && !f.getName().starts_with("shared."))
       kernels.push_back(f.getName().str());
   if (llvm::Linker::linkModules(*module, std::move(*microkernels), llvm::Linker::LinkOnlyNeeded))
     return Error{"linking the micro-kernels failed; this is a defect of tq, please report the model"};
@@ -170,6 +180,9 @@ Status Emitter::optimise() {
     f.addFnAttr("target-cpu", llvm::StringRef(uk.cpu));
     f.addFnAttr("target-features", llvm::StringRef(uk.features));
     f.addFnAttr("prefer-vector-width", "512");
+    if (f.getName().starts_with("shared."))
+      f.addFnAttr(llvm::Attribute::NoInline);
+    f.addFnAttr("no-builtins"); // loops that fill or copy stay loops: a shared object without libc has no memset
     f.addFnAttr(llvm::Attribute::NoUnwind);
   }
   llvm::internalizeModule(*module, [&](const llvm::GlobalValue &value) { return llvm::is_contained(kernels, value.getName()); });

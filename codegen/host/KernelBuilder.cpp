@@ -15,6 +15,13 @@ Value tq::throughReshape(Value value) {
   return value;
 }
 
+DictionaryAttr tq::launchConfig(LaunchOp launch, const LaunchFacts &facts) {
+  Builder b(launch.getContext());
+  return b.getDictionaryAttr(
+      {b.getNamedAttr("rows", b.getStringAttr(launch->hasAttr("out_rows") ? "n_out" : "n_tokens")),
+       b.getNamedAttr("max_rows", b.getI64IntegerAttr(facts.kernelRows))});
+}
+
 KernelBuilder::KernelBuilder(KernelOp kernel, ModuleOp module)
     : b(module.getContext()), loc(kernel.getLoc()), kernel(kernel), module(module), bindings(kernelBindings(kernel)) {
   b.setInsertionPointToEnd(module.getBody());
@@ -128,6 +135,44 @@ void KernelBuilder::call(StringRef name, ArrayRef<Value> args) {
     func::FuncOp::create(b, loc, symbol, type).setPrivate();
   }
   func::CallOp::create(b, loc, symbol, TypeRange(), args);
+}
+
+void KernelBuilder::callShared(StringRef name, ArrayRef<Value> args) {
+  std::string symbol = ("shared." + name).str();
+  SmallVector<Value> passed;
+  for (Value arg : args) {
+    Attribute constant;
+    if (matchPattern(arg, m_Constant(&constant))) {
+      llvm::raw_string_ostream os(symbol);
+      os << "." ;
+      if (auto number = dyn_cast<FloatAttr>(constant))
+        os << number.getValue().bitcastToAPInt().getZExtValue(); // exact, and fit for a symbol
+      else
+        os << cast<mlir::IntegerAttr>(constant).getInt();
+    } else if (arg.getDefiningOp<LLVM::ZeroOp>()) {
+      symbol += ".null";
+    } else {
+      passed.push_back(arg);
+    }
+  }
+  if (!module.lookupSymbol(symbol)) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(module.getBody());
+    auto function = func::FuncOp::create(b, loc, symbol, b.getFunctionType(ValueRange(passed).getTypes(), {}));
+    function.setPrivate();
+    Block *entry = function.addEntryBlock();
+    b.setInsertionPointToStart(entry);
+    SmallVector<Value> inner;
+    unsigned next = 0;
+    for (Value arg : args) {
+      Operation *def = arg.getDefiningOp();
+      bool constant = def && (def->hasTrait<OpTrait::ConstantLike>() || isa<LLVM::ZeroOp>(def));
+      inner.push_back(constant ? b.clone(*def)->getResult(0) : Value(entry->getArgument(next++)));
+    }
+    call(name, inner);
+    func::ReturnOp::create(b, loc);
+  }
+  func::CallOp::create(b, loc, symbol, TypeRange(), passed);
 }
 
 void KernelBuilder::clearPartial(Value partial, int64_t dv) {

@@ -69,6 +69,9 @@ public:
   void ifThen(mlir::Value condition, llvm::function_ref<void()> body);
   /// Calls micro-kernel tq_<name>; f32, i32, i64 and pointer arguments.
   void call(llvm::StringRef name, llvm::ArrayRef<mlir::Value> args);
+  /// The same through a function that holds the constants among the arguments and is not inlined: kernels whose calls agree
+  /// in all constants share its code. For micro-kernels that work on many rows.
+  void callShared(llvm::StringRef name, llvm::ArrayRef<mlir::Value> args);
 
   /// Makes a partial attention result (TQ_SDPA_PARTIAL) the neutral element of tq_sdpa_merge.
   void clearPartial(mlir::Value partial, int64_t dv);
@@ -94,6 +97,9 @@ private:
 
 /// Looks through views.
 mlir::Value throughReshape(mlir::Value value);
+
+/// The configuration that all host kernels have: `rows`, the parameter that counts them, and `max_rows`.
+mlir::DictionaryAttr launchConfig(LaunchOp launch, const LaunchFacts &facts);
 
 /// The skeletons of the host, in order of preference.
 SkeletonList hostSkeletons();

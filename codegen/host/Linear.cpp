@@ -83,7 +83,7 @@ public:
   bool matches(LaunchOp launch) const override {
     return llvm::any_of(launch.getBody().front(), [](Operation &op) { return isa<LinearOp>(op); });
   }
-  DictionaryAttr configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &model) const override {
+  LaunchConfig configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &model) const override {
     // The cost of a task: reading its weights, or multiplying them, whichever takes longer.
     int64_t tasks = 0;
     double bytes = 0, ops = 0;
@@ -92,15 +92,11 @@ public:
       for (LinearOp linear : component.linears) {
         auto packed = cast<PackedType>(linear.getW().getType());
         bytes += double(packed.getEncoding().getLayout().bytes(packed.getRows(), packed.getCols()));
-        ops += 2.0 * double(packed.getRows()) * double(packed.getCols()) * double(facts.maxRows);
+        ops += 2.0 * double(packed.getRows()) * double(packed.getCols()) * double(facts.rows);
       }
     }
     double micros = std::max(bytes / model.bytesPerMicro, ops / model.opsPerMicro) / double(tasks);
-    Builder b(launch.getContext());
-    return b.getDictionaryAttr(
-        {b.getNamedAttr("rows", b.getStringAttr(launch->hasAttr("out_rows") ? "n_out" : "n_tokens")),
-         b.getNamedAttr("max_rows", b.getI64IntegerAttr(facts.maxRows)),
-         b.getNamedAttr("grain", b.getI64IntegerAttr(bestGrain(model, tasks, micros)))});
+    return {launchConfig(launch, facts), bestGrain(model, tasks, micros)};
   }
   AffineMap tasks(KernelOp kernel) const override {
     int64_t tasks = 0;
@@ -137,7 +133,12 @@ void LinearEmitter::multiply(LinearOp linear, Value task, int64_t blocks, Value 
   if (integer)
     args.push_back(k.i32(integer.getSums()));
   args.append({k.i64(blocks), tile, workspace});
-  k.call(!integer ? "linear_f32" : integer.getBits() == 8 ? "linear_i8" : "linear_i16", args);
+  StringRef name = !integer ? "linear_f32" : integer.getBits() == 8 ? "linear_i8" : "linear_i16";
+  // One token: inlined, so that the tile lives in registers. Many: the code is large and the call costs nothing.
+  if (k.maxRows() == 1)
+    k.call(name, args);
+  else
+    k.callShared(name, args);
 }
 
 /// 16 lanes of an operand of the epilogue, from column `column` (in bytes: 4 * index) of a token's row on.

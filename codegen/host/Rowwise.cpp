@@ -40,16 +40,12 @@ public:
   bool matches(LaunchOp launch) const override {
     return llvm::none_of(launch.getBody().front(), [](Operation &op) { return getRole(&op) == Role::Root; });
   }
-  DictionaryAttr configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &model) const override {
+  LaunchConfig configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &model) const override {
     int64_t elements = 0;
     for (Operation &op : launch.getBody().front())
       for (Value result : op.getResults())
         elements += elementsPerRow(cast<RankedTensorType>(result.getType()));
-    Builder b(launch.getContext());
-    return b.getDictionaryAttr(
-        {b.getNamedAttr("rows", b.getStringAttr(launch->hasAttr("out_rows") ? "n_out" : "n_tokens")),
-         b.getNamedAttr("max_rows", b.getI64IntegerAttr(facts.maxRows)),
-         b.getNamedAttr("grain", b.getI64IntegerAttr(bestGrain(model, facts.maxRows, double(elements) / model.rowOpsPerMicro)))});
+    return {launchConfig(launch, facts), bestGrain(model, facts.rows, double(elements) / model.rowOpsPerMicro)};
   }
   AffineMap tasks(KernelOp kernel) const override {
     bool out = kernel.getConfig().getAs<StringAttr>("rows").getValue() == "n_out";

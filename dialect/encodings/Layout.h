@@ -21,7 +21,7 @@ inline constexpr int64_t kBlockRows = 16, kSuperCols = 128, kGroupCols = 64;
 ///
 /// Dense:    row blocks of 16 in order; block b holds [cols][16] elements, so that element (r, c) is at
 ///           ((r / 16) * cols + c) * 16 + r % 16. Columns are not padded.
-/// Codebook: value = levels[code] * scale(row, group). Affine: value = code * scale + bias.
+/// Codebook: value = levels[code] * scale(row, group), rounded to f16. Affine: value = code * scale + bias.
 ///           One stream: row block major, then superblocks of 128 columns. A superblock is
 ///             f16 scale[128 / group][16], (affine: f16 bias[128 / group][16],) codes of columns 0..63, codes of 64..127.
 ///           Columns are padded to 128 with code 0; groups that lie in the padding have scale (and bias) 0.

@@ -85,7 +85,7 @@ void tq::unpackRow(const Layout &layout, int64_t cols, const std::byte *packed, 
     // Products of a code or an f16 level with an f16 scale are exact in f32.
     float factor = f16ToF32(readU16(scale));
     values[c] = affine ? static_cast<float>(code) * factor + f16ToF32(readU16(scale + scalesBytes))
-                       : levels->f32[code] * factor;
+                       : roundToF16(levels->f32[code] * factor);
     if (codes)
       codes[c] = static_cast<uint8_t>(code);
   }

@@ -29,7 +29,6 @@ std::string_view jsonString(const nlohmann::json &object, std::string_view key, 
 /// A value as one short line for a message.
 std::string jsonPreview(const nlohmann::json &value);
 
-
 } // namespace tq
 
 #endif // TQ_MODELS_FORMATS_JSON_H

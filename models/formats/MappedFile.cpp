@@ -60,10 +60,9 @@ void MappedFile::releasePages(std::span<const std::byte> bytes) {
   // Whole pages around the range: the mapping is private and clean, so a
   // neighbour's bytes are merely read from the file again.
   auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  auto first = reinterpret_cast<uintptr_t>(bytes.data()) & ~(page - 1);
-  auto last = reinterpret_cast<uintptr_t>(bytes.data()) + bytes.size();
+  size_t intoPage = reinterpret_cast<uintptr_t>(bytes.data()) & (page - 1);
   // Advice only: a failure costs memory, not correctness.
-  (void)::madvise(reinterpret_cast<void *>(first), last - first, MADV_DONTNEED);
+  (void)::madvise(const_cast<std::byte *>(bytes.data()) - intoPage, bytes.size() + intoPage, MADV_DONTNEED);
 }
 
 } // namespace tq

@@ -13,7 +13,7 @@ namespace tq {
 class TensorTable {
 public:
   /// False if the name is taken.
-  bool insert(RawTensor tensor) {
+  bool insert(RawTensor &&tensor) {
     std::string name = tensor.name;
     return tensors.try_emplace(std::move(name), std::move(tensor)).second;
   }

@@ -32,7 +32,9 @@ TEST(Checkpoint, OpensShards) {
   EXPECT_EQ(head->shape, (std::vector<int64_t>{157, 64}));
   std::vector<float> row(64);
   ASSERT_TRUE(decodeRows(*head, 156, 1, row.data(), false).ok());
-  EXPECT_EQ(std::memcmp(row.data(), head->weight.bytes.data() + 156 * 64 * 4, 64 * 4), 0);
+  std::vector<float> stored(64);
+  std::memcpy(stored.data(), head->weight.bytes.data() + 156 * 64 * 4, 64 * 4);
+  EXPECT_EQ(row, stored);
   EXPECT_EQ(checkpoint->find("lm_head"), nullptr);
 
   EXPECT_TRUE(std::ranges::is_sorted(checkpoint->weights(), {}, [](const WeightSource &weight) {

@@ -127,7 +127,7 @@ template <class T> std::string messageOf(const Result<T> &result) {
 
 #define EXPECT_CONTAINS(text, part)                                                                                    \
   do {                                                                                                                 \
-    std::string tqText = (text);                                                                                       \
+    const std::string &tqText = (text);                                                                                \
     EXPECT_NE(tqText.find(part), std::string::npos) << "message: " << tqText;                                          \
   } while (false)
 

@@ -186,62 +186,65 @@ std::string complaint(const std::function<void(std::vector<Tensor> &)> &edit,
   return messageOf(Checkpoint::open(copy.path));
 }
 
-const std::string module = "model.layers.0.self_attn.q_proj";
+const std::string &module() {
+  static const std::string name = "model.layers.0.self_attn.q_proj";
+  return name;
+}
 
 void setHalf(Tensor &tensor, int index, uint16_t bits) { std::memcpy(tensor.bytes.data() + 2 * index, &bits, 2); }
 
 TEST(TurboQuant, RefusesBadNumbers) {
-  EXPECT_CONTAINS(complaint([](auto &tensors) { setHalf(tensorNamed(tensors, module + ".scales"), 5, 0x7e00); }),
-                  module + ".scales: element 5 of 1728 is nan, not finite");
-  EXPECT_CONTAINS(complaint([](auto &tensors) { setHalf(tensorNamed(tensors, module + ".codebook"), 0, 0xfc00); }),
-                  module + ".codebook: element 0 of 4 is -inf, not finite");
-  EXPECT_CONTAINS(complaint([](auto &tensors) { setHalf(tensorNamed(tensors, module + ".signs"), 7, 0x3800); }),
-                  module + ".signs: element 7 is 0.5, not +1 or -1");
-  EXPECT_CONTAINS(complaint([](auto &tensors) { setHalf(tensorNamed(tensors, module + ".qjl_norms"), 1, 0x7c00); }),
-                  module + ".qjl_norms: element 1 of 288 is inf");
+  EXPECT_CONTAINS(complaint([](auto &tensors) { setHalf(tensorNamed(tensors, module() + ".scales"), 5, 0x7e00); }),
+                  module() + ".scales: element 5 of 1728 is nan, not finite");
+  EXPECT_CONTAINS(complaint([](auto &tensors) { setHalf(tensorNamed(tensors, module() + ".codebook"), 0, 0xfc00); }),
+                  module() + ".codebook: element 0 of 4 is -inf, not finite");
+  EXPECT_CONTAINS(complaint([](auto &tensors) { setHalf(tensorNamed(tensors, module() + ".signs"), 7, 0x3800); }),
+                  module() + ".signs: element 7 is 0.5, not +1 or -1");
+  EXPECT_CONTAINS(complaint([](auto &tensors) { setHalf(tensorNamed(tensors, module() + ".qjl_norms"), 1, 0x7c00); }),
+                  module() + ".qjl_norms: element 1 of 288 is inf");
 }
 
 TEST(TurboQuant, RefusesLostTensors) {
   for (std::string plane : {".weight", ".scales", ".signs", ".codebook", ".qjl_packed", ".qjl_norms", ".qjl_signs"}) {
     std::string message = complaint([&](auto &tensors) {
-      std::erase_if(tensors, [&](const Tensor &tensor) { return tensor.name == module + plane; });
+      std::erase_if(tensors, [&](const Tensor &tensor) { return tensor.name == module() + plane; });
     });
-    EXPECT_CONTAINS(message, module);
+    EXPECT_CONTAINS(message, module());
     EXPECT_CONTAINS(message, "incomplete");
   }
 }
 
 TEST(TurboQuant, RefusesBadLayouts) {
-  EXPECT_CONTAINS(complaint([](auto &tensors) { tensorNamed(tensors, module + ".scales").dtype = "BF16"; }),
-                  module + ".scales: expected F16 in a rotated-codebook layer, "
-                           "but got BF16");
+  EXPECT_CONTAINS(complaint([](auto &tensors) { tensorNamed(tensors, module() + ".scales").dtype = "BF16"; }),
+                  module() + ".scales: expected F16 in a rotated-codebook layer, "
+                             "but got BF16");
   EXPECT_CONTAINS(complaint([](auto &tensors) {
-                    Tensor &book = tensorNamed(tensors, module + ".codebook");
+                    Tensor &book = tensorNamed(tensors, module() + ".codebook");
                     book.shape = {5};
                     book.bytes.resize(10);
                   }),
                   "expected 2, 3, 4, 8 or 16 levels, but got 5");
   EXPECT_CONTAINS(complaint([](auto &tensors) {
-                    Tensor &book = tensorNamed(tensors, module + ".codebook");
+                    Tensor &book = tensorNamed(tensors, module() + ".codebook");
                     book.shape = {8};
                     book.bytes.resize(16);
                   }),
-                  module + ".weight: 12 words per row, but 192 inputs (from "
-                           "signs) with 10 codes per word need 20");
+                  module() + ".weight: 12 words per row, but 192 inputs (from "
+                             "signs) with 10 codes per word need 20");
   EXPECT_CONTAINS(complaint([](auto &tensors) {
-                    Tensor &scales = tensorNamed(tensors, module + ".scales");
+                    Tensor &scales = tensorNamed(tensors, module() + ".scales");
                     scales.shape = {scales.shape[0] * 6 / 5, 5};
                     scales.bytes.resize(scales.shape[0] * 10);
                   }),
                   "5 groups per row do not divide 192 inputs");
   EXPECT_CONTAINS(complaint([](auto &tensors) {
-                    Tensor &scales = tensorNamed(tensors, module + ".scales");
+                    Tensor &scales = tensorNamed(tensors, module() + ".scales");
                     scales.shape = {144, 12};
                   }),
-                  module + ".scales: expected 288x12 from the sibling tensors, "
-                           "but got 144x12");
+                  module() + ".scales: expected 288x12 from the sibling tensors, "
+                             "but got 144x12");
   EXPECT_CONTAINS(complaint([](auto &tensors) {
-                    Tensor &weight = tensorNamed(tensors, module + ".weight");
+                    Tensor &weight = tensorNamed(tensors, module() + ".weight");
                     weight.shape = {288 * 12};
                   }),
                   "expected packed codes [out, words]");

@@ -85,7 +85,7 @@ inline float valueOf(const Layout &l, const uint8_t *w, const LevelTable *levels
   int code = codeOf(l, w, cols, row, col);
   float scale = scaleOf(l, w, cols, row, col);
   if (l.kind == Layout::Kind::Codebook)
-    return levels->f32[code] * scale;
+    return float(_Float16(levels->f32[code] * scale));
   return std::fmaf(float(code), scale, scaleOf(l, w, cols, row, col, true));
 }
 

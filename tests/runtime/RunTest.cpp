@@ -312,7 +312,7 @@ TEST(RunText, Perplexity) {
 
 /// Starts tq-run on an endless text, sends a signal once it has begun, and waits.
 TEST(Run, InterruptEndsCleanly) {
-  ToyPackage toy(64, 20000);
+  ToyPackage toy(64, 1000000); // hours of work
   toy.write();
   std::string out = toy.outside("out"), err = toy.outside("err"), package = toy.path();
   for (int signal : {SIGINT, SIGTERM}) {

@@ -587,11 +587,14 @@ TQ_UK_FN FloatDecoder floatDecoder(const void *levels, int32_t kind, int32_t bit
           Isa::floatTable(isCodebook(kind) ? ((const LevelTable *)levels)->f32 : none)};
 }
 
+/// TurboQuant defines a value as the f16 nearest to level * scale; leaving the rounding out moves logits by 1e-2.
+TQ_UK_FN f32x16 roundToF16(f32x16 v) { return __builtin_convertvector(__builtin_convertvector(v, f16x16), f32x16); }
+
 /// Column `column` (0..3) of a k-block of exact codes.
 TQ_UK_FN f32x16 floatWeight(const FloatDecoder &d, u8x64 codes, int column, f32x16 scale, f32x16 bias) {
   i32x16 code = (i32x16)((u32x16)codes >> (uint32_t)(8 * column));
   if (d.layout.kind == Layout::Kind::Codebook)
-    return Isa::lookup(d.table, code, d.layout.bits < 4) * scale;
+    return roundToF16(Isa::lookup(d.table, code, d.layout.bits < 4) * scale);
   return fma(__builtin_convertvector(code & 0xff, f32x16), scale, bias);
 }
 
@@ -773,7 +776,7 @@ TQ_UK_FN void decodeRow(const void *w, const void *levels, int64_t row, int64_t 
     const float scale = values[lane];
     const int32_t code = codes[c % kGroupCols / 4 * 64 + lane * 4 + c % 4];
     if (isCodebook(kind)) {
-      out[c] = ((const LevelTable *)levels)->f32[code] * scale;
+      out[c] = (float)(_Float16)(((const LevelTable *)levels)->f32[code] * scale);
     } else {
       alignas(64) float biases[kBlockRows];
       store(biases, loadScales(s.biases + at));

@@ -49,7 +49,7 @@ extern "C" {
 // kind = Layout::Kind. k = logical columns, the same for all tokens.
 //
 // f32: one chain of fused multiply-adds per output over ascending c, starting from 0. The weight is the f32 value of a
-// dense element, or of level * scale (codebook), fma(code, scale, bias) (affine), rounded once.
+// dense element, or of level * scale rounded to f16 (codebook), fma(code, scale, bias) (affine), rounded once.
 void TQ_UK(linear_f32)(const void *w, const void *levels, const float *x, int64_t xRowBytes, int64_t m, int64_t k,
                        int32_t kind, int32_t bits, int32_t group, int64_t nb, float *tile, void *scratch);
 // Integer activations: PackedActivation rows. Quantised layouts only. Per scale group: exact int32 dot product, then

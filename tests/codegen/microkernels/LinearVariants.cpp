@@ -12,12 +12,10 @@
   extern "C" decltype(tq_linear_i16) tq_linear_i16_##suffix;                                                           \
   extern "C" decltype(tq_decode_row) tq_decode_row_##suffix;
 #define TQ_VARIANT(suffix, levels)                                                                                     \
-  tq::test::LinearVariant{#suffix,                                                                                     \
-                          tq::test::ByteLevels::levels,                                                                \
-                          tq_linear_f32_##suffix,                                                                      \
-                          tq_linear_i8_##suffix,                                                                       \
-                          tq_linear_i16_##suffix,                                                                      \
-                          tq_decode_row_##suffix}
+  tq::test::LinearVariant {                                                                                            \
+    #suffix, tq::test::ByteLevels::levels, tq_linear_f32_##suffix, tq_linear_i8_##suffix, tq_linear_i16_##suffix,      \
+        tq_decode_row_##suffix                                                                                         \
+  }
 
 #if defined(__x86_64__)
 TQ_DECLARE(avx2)

@@ -3,6 +3,7 @@
 #define TQ_TESTS_CODEGEN_MICROKERNELS_LINEARVARIANTS_H
 
 #include "codegen/host/microkernels/Microkernels.h"
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,9 @@ struct LinearVariant {
   decltype(&tq_linear_i16) i16;
   decltype(&tq_decode_row) decodeRow;
 };
+
+/// How GoogleTest names a variant in its messages.
+inline void PrintTo(const LinearVariant &v, std::ostream *os) { *os << v.name; }
 
 /// All builds this CPU can run: the native ones it has instructions for, and every portable one.
 std::vector<LinearVariant> linearVariants();

@@ -92,7 +92,7 @@ inline Buffer randomWeights(Random &random, const Layout &l, int64_t rows, int64
 /// PackedActivation rows of T with |q| <= max; `extreme` makes every |q| the maximum.
 template <typename T>
 Buffer randomActivations(Random &random, int64_t m, int64_t cols, int64_t sumGroup, int max, bool extreme = false) {
-  const int64_t rowBytes = PackedActivation::rowBytes(cols, sizeof(T), sumGroup), cp = PackedActivation::padded(cols);
+  const int64_t rowBytes = PackedActivation::rowBytes(cols, sizeof(T), sumGroup);
   Buffer x(m * rowBytes);
   for (int64_t t = 0; t < m; ++t) {
     uint8_t *row = x.as() + t * rowBytes;

@@ -69,7 +69,7 @@ TEST_P(PackQuantised, RoundTrip) {
       ASSERT_EQ(back[c], codes[r * cols + c]) << r << "," << c;
       int64_t g = r * perRow + c / layout.group;
       float expected =
-          affine ? back[c] * f16ToF32(scales[g]) + f16ToF32(biases[g]) : levels.f32[back[c]] * f16ToF32(scales[g]);
+          affine ? back[c] * f16ToF32(scales[g]) + f16ToF32(biases[g]) : roundToF16(levels.f32[back[c]] * f16ToF32(scales[g]));
       ASSERT_EQ(values[c], expected) << r << "," << c;
     }
   }
