@@ -24,6 +24,7 @@ static int phaseIndex(llvm::StringRef name) {
 
 Compiler::Compiler(CompileOptions o) : options(std::move(o)), context(MLIRContext::Threading::DISABLED) {
   context.loadDialect<TQDialect, func::FuncDialect, arith::ArithDialect>();
+  context.printOpOnDiagnostic(false); // a message names the tensor or the file, and the reader has no IR
   context.getDiagEngine().registerHandler([this](Diagnostic &d) { return collect(d); });
 }
 
@@ -87,8 +88,9 @@ Status Compiler::dump(const std::string &name) {
   os << "\n";
   os.close();
   if (os.has_error()) {
-    os.clear_error();
-    return Error{path + ": cannot write: " + os.error().message()};
+    std::string why = os.error().message();
+    os.clear_error(); // else the stream ends the process
+    return Error{path + ": cannot write: " + why};
   }
   return {};
 }

@@ -18,7 +18,7 @@ using namespace tq;
 namespace {
 struct Arguments {
   CompileOptions compile;
-  std::string scale = "search", activations = "int8", protect, targets = "host", cpus;
+  std::string scale = "search", activations = "int8", kv = "auto", protect, targets = "host", cpus;
   bool plan = false, json = false, quiet = false;
 };
 
@@ -95,6 +95,9 @@ void addOptions(CLI::App &app, Arguments &a) {
   app.add_option("--activations", a.activations, "of quantised layers on a CPU: int8, int16 or f32")
       ->check(CLI::IsMember({"int8", "int16", "f32"}))
       ->default_str("int8");
+  app.add_option("--kv", a.kv, "keys and values: f16 or f32 (auto: f32 with --activations=f32, else f16)")
+      ->check(CLI::IsMember({"auto", "f16", "f32"}))
+      ->default_str("auto");
   app.add_option("--target", a.targets, "host")->default_str("host");
   app.add_option("--cpu", a.cpus, "instruction sets, comma-separated: host, x86-64-amx, x86-64-avx512, x86-64-v3, aarch64-dotprod")
       ->default_str("host");
@@ -156,6 +159,8 @@ int run(Arguments &a) {
       c.cpus.push_back(cpu.str());
   c.scale = a.scale == "rms" ? ScaleRule::Rms : ScaleRule::Search;
   c.pipeline.activations.activations = a.activations;
+  // The f32 path is the exact one, so its state is, too.
+  c.pipeline.states.k = c.pipeline.states.v = a.kv != "auto" ? a.kv : a.activations == "f32" ? "f32" : "f16";
   while (c.model.size() > 1 && c.model.back() == '/')
     c.model.pop_back();
   if (c.package.output.empty())

@@ -65,7 +65,9 @@ std::optional<Role> tq::getRole(Operation *op) {
     return fusion.getRole();
   if (op->hasTrait<OpTrait::ConstantLike>())
     return Role::Free;
-  if (op->hasTrait<OpTrait::Elementwise>())
+  auto isTensor = [](Type type) { return isa<RankedTensorType>(type); };
+  if (op->hasTrait<OpTrait::Elementwise>() && llvm::all_of(op->getOperandTypes(), isTensor) &&
+      llvm::all_of(op->getResultTypes(), isTensor))
     return Role::Pointwise;
   return std::nullopt;
 }

@@ -49,18 +49,27 @@ private:
 struct AllocateBuffersPass : tq::impl::AllocateBuffersBase<AllocateBuffersPass> {
   void runOnOperation() override {
     for (auto func : getOperation().getOps<func::FuncOp>())
-      allocate(func);
+      if (failed(allocate(func)))
+        return signalPassFailure();
   }
 
 private:
-  void allocate(func::FuncOp func) {
+  LogicalResult allocate(func::FuncOp func) {
+    auto maxTokens = func->getAttrOfType<mlir::IntegerAttr>("tq.max_tokens");
+    auto maxOut = func->getAttrOfType<mlir::IntegerAttr>("tq.max_out");
+    if (!maxTokens || !maxOut)
+      return func.emitError() << "has no bound for its tokens; run --tq-specialize-entry-points first";
+    if (!llvm::hasSingleElement(func.getBody()))
+      return func.emitError() << "must have a body of one block";
     Block &block = func.getBody().front();
     DenseMap<Operation *, int64_t> time;
     int64_t now = 0;
     for (Operation &op : block)
       time[&op] = now++;
-    int64_t tokens = func->getAttrOfType<mlir::IntegerAttr>("tq.max_tokens").getInt();
-    int64_t out = func->getAttrOfType<mlir::IntegerAttr>("tq.max_out").getInt();
+    int64_t tokens = maxTokens.getInt(), out = maxOut.getInt();
+    auto isTensor = [](Value value) { return isa<RankedTensorType>(value.getType()); };
+    if (!llvm::all_of(block.getArguments(), isTensor))
+      return func.emitError() << "takes something that is no tensor: the arena holds activations only";
 
     Arena arena;
     Builder b(&getContext());
@@ -68,6 +77,8 @@ private:
     for (BlockArgument arg : block.getArguments())
       inputs.push_back(arena.allocate(tokens * rowStrideBytes(cast<RankedTensorType>(arg.getType())), 0, now));
     for (CallOp call : block.getOps<CallOp>()) {
+      if (!llvm::all_of(call.getResults(), isTensor))
+        return call.emitError() << "gives something that is no tensor: the arena holds activations only";
       SmallVector<int64_t> offsets;
       for (Value result : call.getResults()) {
         int64_t last = time[call];
@@ -82,6 +93,7 @@ private:
     func->setAttr("tq.input_offsets", b.getDenseI64ArrayAttr(inputs));
     if (uint64_t(arena.size) > arenaBytes)
       arenaBytes = arena.size;
+    return success();
   }
 };
 } // namespace

@@ -221,6 +221,8 @@ void Former::materialise(int index) {
 }
 
 LogicalResult Former::run() {
+  if (!llvm::hasSingleElement(func.getBody()))
+    return func.emitError() << "must have a body of one block";
   eraseBases();
   Block &block = func.getBody().front();
   SmallVector<Operation *> old;

@@ -60,7 +60,7 @@ static bool canMerge(LaunchOp a, LaunchOp b) {
     Operation *def = input.getDefiningOp();
     if (def == a)
       dependent = true;
-    else if (def && !isa<GetWeightOp, GetStateOp>(def) && !def->isBeforeInBlock(a))
+    else if (def && def->getBlock() == a->getBlock() && !isa<GetWeightOp, GetStateOp>(def) && !def->isBeforeInBlock(a))
       return false;
   }
   if (isLinear(a) && isLinear(b))
@@ -84,7 +84,7 @@ static LaunchOp merge(LaunchOp a, LaunchOp b) {
       inputs.insert(input);
   // Weights and handles of b may be read below a.
   for (Value input : b.getInputs())
-    if (Operation *def = input.getDefiningOp(); def && isa<GetWeightOp, GetStateOp>(def) && !def->isBeforeInBlock(a))
+    if (Operation *def = input.getDefiningOp(); def && isa<GetWeightOp, GetStateOp>(def) && def->getBlock() == a->getBlock() && !def->isBeforeInBlock(a))
       def->moveBefore(a);
 
   Block *body = new Block;

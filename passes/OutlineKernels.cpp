@@ -44,7 +44,9 @@ static std::string kernelName(LaunchOp launch) {
   };
   for (Operation &op : launch.getBody().front()) {
     if (auto linear = dyn_cast<LinearOp>(op)) {
-      auto packed = cast<PackedType>(linear.getW().getType());
+      auto packed = dyn_cast<PackedType>(linear.getW().getType());
+      if (!packed)
+        continue;
       add("linear_" + layoutName(packed.getEncoding().getLayout()));
       if (auto integer = getIntegerEncoding(linear.getX().getType()))
         add("int" + std::to_string(integer.getBits()));
@@ -69,7 +71,7 @@ struct OutlineKernelsPass : tq::impl::OutlineKernelsBase<OutlineKernelsPass> {
     module.walk([&](LaunchOp launch) { launches.push_back(launch); });
     llvm::StringMap<FlatSymbolRefAttr> kernels; // by text
     for (LaunchOp launch : launches) {
-      if (!launch.getSkeletonAttr() || !launch.getConfigAttr()) {
+      if (!launch.getSkeletonAttr() || !launch.getConfigAttr() || !launch.getConfigAttr().getAs<mlir::IntegerAttr>("max_rows")) {
         launch.emitError() << "has no skeleton; run --tq-select-kernels first";
         return signalPassFailure();
       }

@@ -30,6 +30,17 @@ def QuantizeWeights : Pass<"tq-quantize-weights", "::mlir::ModuleOp"> {
   let dependentDialects = ["::tq::TQDialect"];
 }
 
+def EncodeStates : Pass<"tq-encode-states", "::mlir::ModuleOp"> {
+  let summary = "choose how keys and values are stored";
+  let description = [{
+    Before: `tq.state @kv.0 : !tq.kv<…, kEncoding = #tq.dense<f16>, vEncoding = #tq.dense<f16>>`. After: the same with the encodings
+    that the options name, in every handle as well.
+  }];
+  let options = [Option<"k", "k", "std::string", "\"f16\"", "keys: f16 or f32">,
+                 Option<"v", "v", "std::string", "\"f16\"", "values: f16 or f32">];
+  let dependentDialects = ["::tq::TQDialect"];
+}
+
 def ShareRotations : Pass<"tq-share-rotations", "::mlir::ModuleOp"> {
   let summary = "one tq.rotate per value and basis";
   let description = [{

@@ -8,6 +8,7 @@ using namespace tq;
 
 void tq::buildRotatePhase(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createQuantizeWeights(options.weights));
+  pm.addPass(createEncodeStates(options.states));
   pm.addPass(createShareRotations());
   pm.addPass(createFoldRotations());
 }

@@ -10,6 +10,7 @@ namespace tq {
 /// Everything that a user of tq-compile can choose about the compilation; defaults are those of the passes.
 struct PipelineOptions {
   QuantizeWeightsOptions weights;
+  EncodeStatesOptions states;
   SpecializeEntryPointsOptions entryPoints;
   QuantizeActivationsOptions activations;
   CostModel cost;

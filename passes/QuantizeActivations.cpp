@@ -5,6 +5,7 @@
 // Examples: tests/passes/quantize-activations.mlir
 
 #include "passes/Passes.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace tq {
 #define GEN_PASS_DEF_QUANTIZEACTIVATIONS
@@ -24,7 +25,7 @@ struct QuantizeActivationsPass : tq::impl::QuantizeActivationsBase<QuantizeActiv
     }
     if (activations == "f32")
       return;
-    DenseMap<Value, SmallVector<LinearOp>> consumers;
+    llvm::MapVector<Value, SmallVector<LinearOp>> consumers;
     getOperation().walk([&](LinearOp linear) {
       auto packed = dyn_cast<PackedType>(linear.getW().getType());
       if (packed && !packed.getEncoding().getLayout().isDense() && !getIntegerEncoding(linear.getX().getType()))

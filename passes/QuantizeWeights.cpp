@@ -55,7 +55,7 @@ struct QuantizeWeightsPass : tq::impl::QuantizeWeightsBase<QuantizeWeightsPass> 
 private:
   FailureOr<Choice> choose(WeightOp weight, bool tied);
   FlatSymbolRefAttr rotationFor(int64_t dim);
-  void retype(WeightOp weight, EncodingAttrInterface encoding, FlatSymbolRefAttr rotation, SymbolTable &symbols);
+  LogicalResult retype(WeightOp weight, EncodingAttrInterface encoding, FlatSymbolRefAttr rotation);
 };
 } // namespace
 
@@ -97,8 +97,7 @@ FlatSymbolRefAttr QuantizeWeightsPass::rotationFor(int64_t dim) {
   return symbol;
 }
 
-void QuantizeWeightsPass::retype(WeightOp weight, EncodingAttrInterface encoding, FlatSymbolRefAttr rotation,
-                                 SymbolTable &symbols) {
+LogicalResult QuantizeWeightsPass::retype(WeightOp weight, EncodingAttrInterface encoding, FlatSymbolRefAttr rotation) {
   PackedType old = weight.getPacked();
   auto type = PackedType::get(&getContext(), old.getShape(), old.getElementType(), encoding, rotation);
   weight.setStoredAttr(old.getEncoding());
@@ -114,6 +113,9 @@ void QuantizeWeightsPass::retype(WeightOp weight, EncodingAttrInterface encoding
     for (GetWeightOp get : gets) {
       get.getResult().setType(type);
       for (Operation *user : llvm::make_early_inc_range(get->getUsers())) {
+        if (!isa<DequantOp>(user))
+          return user->emitError() << "reads @" << weight.getSymName()
+                                   << " directly; run --tq-quantize-weights before --tq-join-dequant";
         OpBuilder b(user);
         Value result = isa<CodebookAttr>(encoding)
                            ? CodebookDequantOp::create(b, user->getLoc(), values, get.getResult()).getResult()
@@ -131,6 +133,7 @@ void QuantizeWeightsPass::retype(WeightOp weight, EncodingAttrInterface encoding
       }
     }
   }
+  return success();
 }
 
 void QuantizeWeightsPass::runOnOperation() {
@@ -158,7 +161,6 @@ void QuantizeWeightsPass::runOnOperation() {
   bool tied = llvm::none_of(module.getOps<WeightOp>(), [](WeightOp w) { return w.getRole() == "head"; });
   if (headBits && tied)
     return fail("head-bits has no effect here: the head is tied to the embedding; use embed-bits");
-  SymbolTable symbols(module);
   for (WeightOp weight : llvm::make_early_inc_range(module.getOps<WeightOp>())) {
     PackedType type = weight.getPacked();
     auto dense = dyn_cast<DenseAttr>(type.getEncoding());
@@ -202,7 +204,8 @@ void QuantizeWeightsPass::runOnOperation() {
       ++numKept;
       continue;
     }
-    retype(weight, encoding, basis, symbols);
+    if (failed(retype(weight, encoding, basis)))
+      return signalPassFailure();
     ++numQuantized;
   }
 }

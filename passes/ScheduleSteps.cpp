@@ -57,19 +57,17 @@ struct ScheduleStepsPass : tq::impl::ScheduleStepsBase<ScheduleStepsPass> {
   explicit ScheduleStepsPass(SkeletonList skeletons) : skeletons(skeletons) {}
   void runOnOperation() override {
     for (auto func : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
-      if (!func->hasAttr("tq.arena_bytes")) {
-        func.emitError() << "has no arena; run --tq-allocate-buffers first";
-        return signalPassFailure();
-      }
-      if (failed(schedule(func)))
+      if (failed(check(func)) || failed(schedule(func)))
         return signalPassFailure();
       func.erase();
     }
   }
 
 private:
+  LogicalResult check(func::FuncOp func);
+  LogicalResult check(CallOp call);
   LogicalResult schedule(func::FuncOp func);
-  FailureOr<ArrayAttr> bind(CallOp call, KernelOp kernel, SmallVectorImpl<Access> &accesses);
+  ArrayAttr bind(CallOp call, KernelOp kernel, SmallVectorImpl<Access> &accesses);
   ArenaAttr arena(Value value);
 
   SkeletonList skeletons;
@@ -89,13 +87,61 @@ ArenaAttr ScheduleStepsPass::arena(Value value) {
   return ArenaAttr::get(&getContext(), (*call.getOffsets())[result.getResultNumber()], rows * rowStrideBytes(type));
 }
 
+/// Whether the earlier passes have done their part.
+LogicalResult ScheduleStepsPass::check(func::FuncOp func) {
+  for (StringRef name : {"tq.arena_bytes", "tq.max_tokens", "tq.max_out"})
+    if (!func->getAttrOfType<mlir::IntegerAttr>(name))
+      return func.emitError() << "has no arena; run --tq-allocate-buffers first";
+  auto offsets = func->getAttrOfType<DenseI64ArrayAttr>("tq.input_offsets");
+  if (!llvm::hasSingleElement(func.getBody()) || !offsets || func.getNumArguments() != 2 || offsets.size() != 2 ||
+      func.getNumResults() != 1)
+    return func.emitError() << "must take ids and positions and give logits";
+  auto isValue = [](Value v) { return isa<BlockArgument>(v) || v.getDefiningOp<CallOp>(); };
+  for (Operation &op : func.getBody().front()) {
+    if (auto call = dyn_cast<CallOp>(op)) {
+      if (failed(check(call)))
+        return failure();
+    } else if (isa<func::ReturnOp>(op) ? !isValue(op.getOperand(0)) : !isa<GetWeightOp, GetStateOp>(op)) {
+      return op.emitError() << "is no call of a kernel; run --tq-outline-kernels first";
+    }
+  }
+  return success();
+}
+
+LogicalResult ScheduleStepsPass::check(CallOp call) {
+  auto kernel = SymbolTable::lookupNearestSymbolFrom<KernelOp>(call, call.getKernelAttr());
+  if (!kernel)
+    return call.emitError() << call.getKernelAttr() << " is no tq.kernel of this module";
+  const Skeleton *skeleton = findSkeleton(skeletons, kernel.getSkeleton());
+  if (!skeleton)
+    return call.emitError() << "this target has no skeleton '" << kernel.getSkeleton() << "'";
+  Block &body = kernel.getBody().front();
+  if (!skeleton->matches(body) || !kernel.getConfig().getAs<StringAttr>("rows"))
+    return call.emitError() << "the skeleton '" << kernel.getSkeleton() << "' cannot run kernel " << call.getKernelAttr();
+  auto yield = cast<YieldOp>(body.getTerminator());
+  for (Value value : yield.getValues())
+    if (isa<BlockArgument>(value))
+      return call.emitError() << "kernel " << call.getKernel() << " yields one of its operands, a copy that nobody made";
+  if (!call.getOffsets() || call.getOffsets()->size() != call.getNumResults())
+    return call.emitError() << "has no arena offsets; run --tq-allocate-buffers first";
+  if (body.getNumArguments() != call.getInputs().size() || yield.getValues().getTypes() != call.getResultTypes())
+    return call.emitError() << "has operands or results that kernel " << call.getKernelAttr() << " has not";
+  for (auto [index, input, arg] : llvm::enumerate(call.getInputs(), body.getArguments())) {
+    auto tensor = dyn_cast<RankedTensorType>(arg.getType());
+    bool weight = isa<PackedType>(arg.getType()) || (tensor && tensor.getRank() == 1 && !tensor.isDynamicDim(0));
+    Operation *def = input.getDefiningOp();
+    if (weight ? !isa_and_nonnull<GetWeightOp>(def)
+               : tensor ? def && !isa<CallOp>(def) : !isa_and_nonnull<GetStateOp>(def) || input.getType() != arg.getType())
+      return call.emitError() << "operand #" << index << " must come from "
+                              << (weight ? "tq.get_weight" : tensor ? "a kernel or the function" : "tq.get_state");
+  }
+  return success();
+}
+
 /// The bindings of a call, and what they touch.
-FailureOr<ArrayAttr> ScheduleStepsPass::bind(CallOp call, KernelOp kernel, SmallVectorImpl<Access> &accesses) {
+ArrayAttr ScheduleStepsPass::bind(CallOp call, KernelOp kernel, SmallVectorImpl<Access> &accesses) {
   MLIRContext *context = &getContext();
   SmallVector<Attribute> bindings;
-  for (Value value : cast<YieldOp>(kernel.getBody().front().getTerminator()).getValues())
-    if (isa<BlockArgument>(value))
-      return call.emitError() << "kernel " << call.getKernel() << " yields one of its operands, a copy that nobody made", failure();
   auto writesState = [](BlockArgument arg) {
     return llvm::any_of(arg.getUsers(), [](Operation *user) { return getRole(user) == Role::State; });
   };
@@ -164,12 +210,8 @@ LogicalResult ScheduleStepsPass::schedule(func::FuncOp func) {
   for (CallOp call : func.getBody().front().getOps<CallOp>()) {
     auto kernel = SymbolTable::lookupNearestSymbolFrom<KernelOp>(call, call.getKernelAttr());
     const Skeleton *skeleton = findSkeleton(skeletons, kernel.getSkeleton());
-    if (!skeleton)
-      return call.emitError() << "this target has no skeleton '" << kernel.getSkeleton() << "'";
     SmallVector<Access> accesses;
-    FailureOr<ArrayAttr> bindings = bind(call, kernel, accesses);
-    if (failed(bindings))
-      return failure();
+    ArrayAttr bindings = bind(call, kernel, accesses);
     bool barrier = llvm::any_of(accesses, [&](const Access &access) {
       return llvm::any_of(pending, [&](const Access &earlier) { return access.conflicts(earlier); });
     });
@@ -185,7 +227,7 @@ LogicalResult ScheduleStepsPass::schedule(func::FuncOp func) {
       flops += 2 * packed.getRows() * packed.getCols();
     }
     auto grain = call->getAttrOfType<mlir::IntegerAttr>("grain");
-    StepOp::create(b, call.getLoc(), call.getKernelAttr(), *bindings, AffineMapAttr::get(skeleton->tasks(kernel)),
+    StepOp::create(b, call.getLoc(), call.getKernelAttr(), bindings, AffineMapAttr::get(skeleton->tasks(kernel)),
                                grain ? grain : b.getI64IntegerAttr(1), barrier ? b.getUnitAttr() : UnitAttr(),
                                call.getLabelAttr(), b.getI64IntegerAttr(weightBytes), b.getI64IntegerAttr(flops));
     ++numSteps;

@@ -63,7 +63,7 @@ struct SelectKernelsPass : tq::impl::SelectKernelsBase<SelectKernelsPass> {
         facts.rows = head ? out.getInt() : tokens.getInt();
         facts.kernelRows = facts.rows == 1 ? 1 : head ? manyOut : manyTokens;
         for (const Skeleton *skeleton : skeletons)
-          if (skeleton->matches(launch)) {
+          if (skeleton->matches(launch.getBody().front())) {
             launch.setSkeleton(skeleton->name());
             LaunchConfig chosen = skeleton->configure(launch, facts, model);
             launch.setConfigAttr(chosen.config);

@@ -18,14 +18,15 @@ using namespace tq;
 namespace {
 struct ShareRotationsPass : tq::impl::ShareRotationsBase<ShareRotationsPass> {
   void runOnOperation() override {
-    mergeSymbols();
+    while (mergeSymbols())
+      ; // what comes `after` two that were equal may now be equal itself
     for (auto func : getOperation().getOps<func::FuncOp>())
       shareOps(func);
   }
 
 private:
-  /// Equal declarations become the first of them, everywhere: in types, too.
-  void mergeSymbols() {
+  /// Equal declarations become the first of them, everywhere: in types, too. Whether there were any.
+  bool mergeSymbols() {
     DenseMap<Attribute, FlatSymbolRefAttr> first;
     DenseMap<Attribute, Attribute> replacement;
     SmallVector<RotationOp> dead;
@@ -40,7 +41,7 @@ private:
       dead.push_back(rotation);
     }
     if (dead.empty())
-      return;
+      return false;
     AttrTypeReplacer replacer;
     replacer.addReplacement([&](FlatSymbolRefAttr symbol) -> std::optional<Attribute> {
       auto it = replacement.find(symbol);
@@ -51,6 +52,7 @@ private:
       ++numSymbols;
     }
     replacer.recursivelyReplaceElementsIn(getOperation(), /*replaceAttrs=*/true, /*replaceLocs=*/false, /*replaceTypes=*/true);
+    return true;
   }
 
   void shareOps(func::FuncOp func) {

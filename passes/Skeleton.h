@@ -53,7 +53,8 @@ public:
   virtual ~Skeleton() = default;
   /// Lower case, as in `tq.kernel … skeleton "linear"`.
   virtual llvm::StringRef name() const = 0;
-  virtual bool matches(LaunchOp launch) const = 0;
+  /// Whether it can run a region, of a launch or a kernel.
+  virtual bool matches(mlir::Block &body) const = 0;
   virtual LaunchConfig configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &model) const = 0;
   /// Tasks of a launch as an affine map of s0 = n_tokens, s1 = pos, s2 = n_out.
   virtual mlir::AffineMap tasks(KernelOp kernel) const = 0;

@@ -20,6 +20,7 @@ int main(int argc, char **argv) {
   registerCanonicalizerPass();
   registerCSEPass();
   tq::registerQuantizeWeights();
+  tq::registerEncodeStates();
   tq::registerShareRotations();
   tq::registerFoldRotations();
   tq::registerSpecializeEntryPoints();

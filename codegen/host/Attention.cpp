@@ -111,12 +111,13 @@ void buildSplit(KernelBuilder &k, SdpaSplitOp op) {
 class AttentionSkeleton : public Skeleton {
 public:
   StringRef name() const override { return "attention"; }
-  bool matches(LaunchOp launch) const override {
-    Block &body = launch.getBody().front();
-    // Nothing but the root and views of its operands: what follows attention runs by rows.
-    return rootOf(body) && llvm::all_of(body.without_terminator(), [](Operation &op) {
-             return isa<SdpaOp, SdpaSplitOp, ReshapeOp>(op);
-           });
+  bool matches(Block &body) const override {
+    // Nothing but one root and views of its operands: what follows attention runs by rows.
+    Operation *root = rootOf(body);
+    return root && llvm::all_of(body.without_terminator(),
+                                [&](Operation &op) { return &op == root || isa<ReshapeOp>(op); }) &&
+           llvm::all_of(root->getOperands(), [](Value v) { return isa<BlockArgument>(throughReshape(v)); }) &&
+           body.getTerminator()->getNumOperands() == 1 && body.getTerminator()->getOperand(0) == root->getResult(0);
   }
   LaunchConfig configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &) const override {
     // A task reads at most 256 keys and values of one head, or multiplies 8 tokens with them: enough for a claim each.

@@ -33,6 +33,15 @@ struct BuildKernelsPass : PassWrapper<BuildKernelsPass, OperationPass<ModuleOp>>
         kernel.emitError() << "this target has no skeleton '" << kernel.getSkeleton() << "'";
         return signalPassFailure();
       }
+      DictionaryAttr config = kernel.getConfig();
+      if (!config.getAs<StringAttr>("rows") || !config.getAs<mlir::IntegerAttr>("max_rows")) {
+        kernel.emitError() << "its configuration needs rows and max_rows; run --tq-select-kernels first";
+        return signalPassFailure();
+      }
+      if (!skeleton->matches(kernel.getBody().front())) {
+        kernel.emitError() << "the skeleton '" << kernel.getSkeleton() << "' cannot run this kernel";
+        return signalPassFailure();
+      }
       if (failed(skeleton->build(kernel, getOperation())))
         return signalPassFailure();
       kernel.erase();

@@ -80,8 +80,21 @@ private:
 class LinearSkeleton : public Skeleton {
 public:
   StringRef name() const override { return "linear"; }
-  bool matches(LaunchOp launch) const override {
-    return llvm::any_of(launch.getBody().front(), [](Operation &op) { return isa<LinearOp>(op); });
+  bool matches(Block &body) const override {
+    // Weights and activations come from outside; pointwise ops follow their linears tile by tile, so views cannot stand between.
+    auto inTile = [](Value v) { return !v.getDefiningOp<ReshapeOp>(); };
+    for (Operation &op : body.without_terminator()) {
+      if (auto linear = dyn_cast<LinearOp>(op)) {
+        if (!isa<PackedType>(linear.getW().getType()) || !isa<BlockArgument>(linear.getW()) ||
+            !isa<BlockArgument>(throughReshape(linear.getX())))
+          return false;
+      } else if (!isa<ReshapeOp>(op) && (getRole(&op) != Role::Pointwise || !llvm::all_of(op.getOperands(), inTile))) {
+        return false;
+      }
+    }
+    SmallVector<Component> components = componentsOf(body);
+    return !components.empty() && llvm::all_of(body.getTerminator()->getOperands(), inTile) &&
+           llvm::none_of(components, [](Component &component) { return component.linears.empty(); });
   }
   LaunchConfig configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &model) const override {
     // The cost of a task: reading its weights, or multiplying them, whichever takes longer.

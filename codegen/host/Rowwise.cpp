@@ -12,7 +12,7 @@ namespace {
 /// Builds the body of one row.
 class RowEmitter {
 public:
-  RowEmitter(KernelBuilder &k) : k(k), b(k.b) {}
+  RowEmitter(KernelBuilder &k) : k(k) {}
   LogicalResult run();
 
 private:
@@ -29,7 +29,6 @@ private:
   }
 
   KernelBuilder &k;
-  OpBuilder &b;
   Value row;                    // index of the row
   DenseMap<Value, Value> known; // value -> pointer to its row
 };
@@ -37,14 +36,15 @@ private:
 class RowwiseSkeleton : public Skeleton {
 public:
   StringRef name() const override { return "rowwise"; }
-  bool matches(LaunchOp launch) const override {
-    return llvm::none_of(launch.getBody().front(), [](Operation &op) { return getRole(&op) == Role::Root; });
+  bool matches(Block &body) const override {
+    return llvm::none_of(body, [](Operation &op) { return getRole(&op) == Role::Root; });
   }
   LaunchConfig configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &model) const override {
     int64_t elements = 0;
     for (Operation &op : launch.getBody().front())
       for (Value result : op.getResults())
-        elements += elementsPerRow(cast<RankedTensorType>(result.getType()));
+        if (auto type = dyn_cast<RankedTensorType>(result.getType()))
+          elements += elementsPerRow(type);
     return {launchConfig(launch, facts), bestGrain(model, facts.rows, double(elements) / model.rowOpsPerMicro)};
   }
   AffineMap tasks(KernelOp kernel) const override {
@@ -138,8 +138,10 @@ LogicalResult RowEmitter::emit(Operation &op) {
                                   k.mul(k.add(first, row), rowStrideBytes(cast<RankedTensorType>(arg.getType()))));
         return success();
       })
-      .Case<EmbedOp>([&](EmbedOp embed) {
-        auto packed = cast<PackedType>(embed.getTable().getType());
+      .Case<EmbedOp>([&](EmbedOp embed) -> LogicalResult {
+        auto packed = dyn_cast<PackedType>(embed.getTable().getType());
+        if (!packed)
+          return embed.emitError() << "reads a table that is not packed; run --tq-join-dequant first", failure();
         auto [kind, bits, group] = layout(packed);
         Value id = k.toI64(k.loadI32(rowOf(embed.getIds())));
         k.call("decode_row", {k.pointer(BindingKind::Stream, embed.getTable()), k.pointer(BindingKind::Levels, embed.getTable()),
@@ -156,7 +158,9 @@ LogicalResult RowEmitter::emit(Operation &op) {
         });
         return success();
       })
-      .Case<RotateOp>([&](RotateOp rotate) {
+      .Case<RotateOp>([&](RotateOp rotate) -> LogicalResult {
+        if (!rotate.getBlock())
+          return rotate.emitError() << "has no explicit block; run --tq-form-launches first", failure();
         Value from = rowOf(rotate.getX()), signs = rotate.getSigns() ? rowOf(rotate.getSigns()) : k.null();
         k.call("rotate", {from, signs, target(rotate.getY()), k.i64(width(rotate.getX())), k.i64(*rotate.getBlock()),
                           k.i32(rotate.getInverse()), k.takeScratch(*rotate.getBlock() * 4)});
@@ -206,7 +210,7 @@ LogicalResult RowEmitter::run() {
   k.loop(k.begin, k.end, 1, [&](Value index) {
     row = index;
     for (Operation &op : k.kernel.getBody().front().without_terminator())
-      if (failed(emit(op)))
+      if (failed(result) || failed(emit(op)))
         result = failure();
   });
   return result;

@@ -32,7 +32,7 @@ public:
   }
 
   Status decodeRows(int64_t firstRow, int64_t count, float *out) const override {
-    return tq::decodeRows(source, firstRow, count, out, /*f16Product=*/false);
+    return tq::decodeRows(source, firstRow, count, out, /*f16Product=*/true);
   }
 
 protected:

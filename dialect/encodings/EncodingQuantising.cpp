@@ -44,7 +44,7 @@ public:
       float scale = f16ToF32(result.scales[i / target.group]);
       out[i] = levelValues.empty()
                    ? static_cast<float>(result.codes[i]) * scale + f16ToF32(result.biases[i / target.group])
-                   : levelValues[result.codes[i]] * scale;
+                   : roundToF16(levelValues[result.codes[i]] * scale);
     }
     return Status();
   }

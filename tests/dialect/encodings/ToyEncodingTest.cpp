@@ -30,7 +30,7 @@ public:
   Status decodeRows(int64_t firstRow, int64_t count, float *out) const override {
     for (int64_t row = firstRow; row < firstRow + count; ++row)
       for (int64_t col = 0; col < shape().cols; ++col)
-        *out++ = levelOf(codeAt(row, col)) * f16ToF32(scaleOf(row));
+        *out++ = roundToF16(levelOf(codeAt(row, col)) * f16ToF32(scaleOf(row)));
     return Status();
   }
 
