@@ -196,45 +196,80 @@ Result<Manifest> planPackage(ModuleOp module, const Weights &weights, const Chec
 //===-- Writing -------------------------------------------------------------------------------------------------===//
 
 namespace {
+/// Writes weight files front to back, in whole pieces of 8 MiB: the page cache then keeps them in large folios, which the
+/// runtime maps as huge pages.
 class WeightFiles {
 public:
-  explicit WeightFiles(std::string directory) : directory(std::move(directory)) {}
-  ~WeightFiles() { (void)close(); }
+  explicit WeightFiles(std::string directory) : directory(std::move(directory)) { buffer.reserve(kPiece); }
+  ~WeightFiles() {
+    if (fd >= 0)
+      ::close(fd);
+  }
+  /// `offset` is at or after the end of what was written to `file`; the gap becomes zeros.
   Status write(const std::string &file, uint64_t offset, const std::byte *data, uint64_t bytes);
   Status close();
 
 private:
+  static constexpr uint64_t kPiece = 8 << 20;
+  Status append(const std::byte *data, uint64_t bytes);
+  Status flush();
   Status fail(const char *what) { return Error{directory + "/" + current + ": cannot " + what + ": " + std::strerror(errno)}; }
+
   std::string directory, current;
+  std::vector<std::byte> buffer; // what follows `flushed` bytes of the file
+  uint64_t flushed = 0;
   int fd = -1;
 };
+
+Status WeightFiles::flush() {
+  for (uint64_t done = 0; done < buffer.size();) {
+    ssize_t n = ::pwrite(fd, buffer.data() + done, buffer.size() - done, off_t(flushed + done));
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0)
+      return fail("write");
+    done += uint64_t(n);
+  }
+  flushed += buffer.size();
+  buffer.clear();
+  return {};
+}
+
+Status WeightFiles::append(const std::byte *data, uint64_t bytes) {
+  while (bytes) {
+    uint64_t n = std::min(bytes, kPiece - buffer.size());
+    if (data)
+      buffer.insert(buffer.end(), data, data + n);
+    else
+      buffer.resize(buffer.size() + n);
+    data = data ? data + n : nullptr;
+    bytes -= n;
+    if (buffer.size() == kPiece)
+      TQ_TRY(flush());
+  }
+  return {};
+}
 
 Status WeightFiles::write(const std::string &file, uint64_t offset, const std::byte *data, uint64_t bytes) {
   if (file != current) {
     TQ_TRY(close());
     current = file;
+    flushed = 0;
     fd = ::open((directory + "/" + file).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0)
       return fail("create");
   }
-  while (bytes) {
-    ssize_t n = ::pwrite(fd, data, bytes, off_t(offset));
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n <= 0)
-      return fail("write");
-    data += n;
-    offset += uint64_t(n);
-    bytes -= uint64_t(n);
-  }
-  return {};
+  TQ_TRY(append(nullptr, offset - (flushed + buffer.size())));
+  return append(data, bytes);
 }
 
 Status WeightFiles::close() {
   if (fd < 0)
     return {};
+  Status flushedAll = flush();
   int rc = ::fsync(fd), rc2 = ::close(fd);
   fd = -1;
+  TQ_TRY(flushedAll);
   return rc || rc2 ? fail("write") : Status();
 }
 
@@ -275,7 +310,8 @@ Status StreamWriter::run(const WeightEncoding &encoding, Section &section, std::
     for (std::thread &helper : helpers)
       helper.join();
     for (Status &result : results)
-      TQ_TRY(result);
+      if (!result.ok())
+        return Error{llvm::StringRef(section.name).rsplit('/').first.str() + ": " + result.message()};
     uint64_t bytes = uint64_t(count) * blockBytes;
     XXH3_64bits_update(&hash, buffer.data(), bytes);
     TQ_TRY(files.write(section.file, offset, buffer.data(), bytes));

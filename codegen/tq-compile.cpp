@@ -102,7 +102,7 @@ void addOptions(CLI::App &app, Arguments &a) {
   app.add_option("--cpu", a.cpus, "instruction sets, comma-separated: host, x86-64-amx, x86-64-avx512, x86-64-v3, aarch64-dotprod")
       ->default_str("host");
   app.add_option("--context", c.package.context, "most positions the package serves (default: the model's)")->check(CLI::PositiveNumber);
-  app.add_option("--threads", c.package.threads, "threads for quantising (default: all cores)");
+  app.add_option("--threads", c.package.threads, "threads for quantising (default: all cores)")->check(CLI::Range(1, 1024));
   app.add_flag("--plan", a.plan, "print the memory plan from headers alone, write nothing; exit 0 if it fits this machine, else 1");
   app.add_flag("--json", a.json, "one JSON object on stdout instead of the summary");
   app.add_option("--until-after", c.untilAfter, "stop after a phase and print its IR: import, rotate, fuse, schedule, kernels, emit")
@@ -121,6 +121,12 @@ int usage(const std::string &text) {
 int fail(const std::string &text) {
   fmt::print(stderr, "error: {}\n", text);
   return 1;
+}
+
+/// All of it, or an error: a full disk is noticed here and not at exit.
+int print(const std::string &text) {
+  bool whole = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  return std::fflush(stdout) == 0 && whole ? 0 : fail("cannot write to the standard output");
 }
 
 /// What a run of the passes would refuse only later, as usage errors.
@@ -164,7 +170,7 @@ int run(Arguments &a) {
   while (c.model.size() > 1 && c.model.back() == '/')
     c.model.pop_back();
   if (c.package.output.empty())
-    c.package.output = std::filesystem::path(c.model).filename().string() + ".tqpkg";
+    c.package.output = std::filesystem::weakly_canonical(c.model).filename().string() + ".tqpkg"; // of ".", too
 
   ProgressBar bar(!a.quiet);
   c.package.progress = [&](uint64_t done, uint64_t total, const std::string &what) { bar(done, total, what); };
@@ -180,8 +186,7 @@ int run(Arguments &a) {
     warn();
     if (!text)
       return fail(text.message());
-    std::fwrite(text->data(), 1, text->size(), stdout);
-    return std::fflush(stdout) ? fail("cannot write to the standard output") : 0;
+    return print(*text);
   }
   AtomicDirectory::cleanUpOnInterrupt();
   Result<CompileSummary> summary = a.plan ? compiler.plan() : compiler.compile();
@@ -195,10 +200,12 @@ int run(Arguments &a) {
     fmt::print(stderr, "note: --activations {} has no effect: no weight is quantised\n", a.activations);
   Footprint footprint = footprintOf(summary->manifest);
   bool fits = footprint.total() <= availableMemory();
-  if (a.json)
-    fmt::print("{}\n", summaryJson(*summary, footprint, seconds, a.plan, fits));
-  else
+  if (a.json) {
+    if (int code = print(summaryJson(*summary, footprint, seconds, a.plan, fits) + "\n"))
+      return code;
+  } else {
     fmt::print(stderr, "{}", summaryText(*summary, footprint, c, seconds, a.plan, fits));
+  }
   return a.plan && !fits ? 1 : 0;
 }
 } // namespace

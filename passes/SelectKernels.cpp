@@ -17,8 +17,10 @@ using namespace tq;
 double tq::chunkedCost(const CostModel &model, int64_t tasks, double microsPerTask, int64_t grain) {
   int64_t chunks = (tasks + grain - 1) / grain;
   int64_t perWorker = (chunks + model.workers - 1) / model.workers;
-  // The last chunk of the busiest worker may be short, hence the min.
-  return double(std::min(perWorker * grain, tasks)) * microsPerTask + double(perWorker) * model.claimMicros;
+  // The last chunk of the busiest worker may be short, hence the min. Workers neither start nor run alike: on average the
+  // others wait for half a chunk of the last one.
+  return double(std::min(perWorker * grain, tasks)) * microsPerTask + double(perWorker) * model.claimMicros +
+         (chunks > 1 ? 0.5 * double(grain) * microsPerTask : 0.0);
 }
 
 int64_t tq::bestGrain(const CostModel &model, int64_t tasks, double microsPerTask) {

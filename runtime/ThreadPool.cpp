@@ -21,9 +21,9 @@ using namespace tq;
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto kHelperSpin = std::chrono::microseconds(5);
+constexpr auto kHelperSpin = std::chrono::microseconds(50);
 constexpr int kCallerPauses = 100;
-constexpr uint32_t kMaxChunks = 0xffff; // 16 bits for either end
+constexpr uint32_t kMaxChunks = 0xffff; // 16 bits for either half
 
 void relax() {
 #if defined(__x86_64__)
@@ -62,7 +62,7 @@ ThreadPool::ThreadPool(int threads, uint64_t scratchBytes) {
   for (int i = 0; i < std::max(threads, 1); ++i) {
     auto worker = std::make_unique<Worker>();
     worker->scratch = std::aligned_alloc(64, bytes);
-    worker->fromBack = i % 2;
+    worker->secondHalf = i % 2;
     // The first is the caller's.
     Worker &self = *worker;
     if (i > 0 && !self.thread.start([this, &self] { helperLoop(self); })) {
@@ -131,16 +131,20 @@ bool ThreadPool::claimAndRun(Worker &worker) {
     const int32_t *params = slot.params.load(std::memory_order_relaxed);
     int64_t tasks = slot.tasks.load(std::memory_order_relaxed);
     int64_t grain = slot.grain.load(std::memory_order_relaxed);
-    uint32_t front = word & 0xffff, back = (word >> 16) & 0xffff;
-    if (front + back >= chunks)
+    // Two halves, each taken in ascending order: a worker reads one long stream, which is what prefetchers follow. Who is
+    // done with its half helps with the other.
+    uint32_t first = (chunks + 1) / 2, ofFirst = word & 0xffff, ofSecond = (word >> 16) & 0xffff;
+    bool firstLeft = ofFirst < first, secondLeft = first + ofSecond < chunks;
+    if (!firstLeft && !secondLeft)
       return false;
+    bool second = worker.secondHalf ? secondLeft : !firstLeft;
     // Success means that the epoch is still the one whose slot we read: a slot
     // is filled anew only after the epoch has moved on. Release keeps the reads
     // above before it.
-    uint64_t taken = word + (worker.fromBack ? 1 << 16 : 1);
+    uint64_t taken = word + (second ? 1 << 16 : 1);
     if (!claims.compare_exchange_weak(word, taken, std::memory_order_acq_rel, std::memory_order_acquire))
       continue;
-    int64_t chunk = worker.fromBack ? chunks - 1 - back : front;
+    int64_t chunk = second ? first + ofSecond : ofFirst;
     int64_t begin = chunk * grain;
     kernel(bindings, params, worker.scratch, begin, std::min(begin + grain, tasks));
     // Publishes the chunk's writes; sequentially consistent with waitFor.

@@ -10,11 +10,11 @@
 //   - launches lie in a ring of 4, so that a launch that needs no barrier opens
 //     while chunks of its predecessors still run;
 //   - the caller works too and never waits for a helper that claimed nothing;
-//   - helpers spin for 5 us, then sleep; the caller pauses ~100 times for the
+//   - helpers spin for 50 us, then sleep; the caller pauses ~100 times for the
 //     last chunks, then sleeps, which gives the core to who runs them.
 //
-// Even workers take chunks from the front, odd ones from the back: each reads
-// one long stretch of the weights.
+// Even workers begin with the first half of the chunks, odd ones with the
+// second: each reads one long stretch of the weights.
 //===----------------------------------------------------------------------===//
 
 #ifndef TQ_RUNTIME_THREADPOOL_H
@@ -59,7 +59,7 @@ private:
   struct alignas(64) Worker {
     Thread thread;
     void *scratch = nullptr;
-    bool fromBack = false;
+    bool secondHalf = false;
   };
   /// Atomic, because a thread that lost its core may look at a slot that is
   /// being filled anew; its claim then fails.
@@ -79,7 +79,7 @@ private:
   void sleepUntilOpened(uint32_t epoch);
 
   std::array<Slot, kSlots> slots;
-  // epoch << 32 | chunks taken from the back << 16 | from the front
+  // epoch << 32 | chunks taken of the second half << 16 | of the first
   alignas(64) std::atomic<uint64_t> claims = 0;
   // What sleepers wait on: the epoch, and slots[i].done.
   alignas(64) std::atomic<uint32_t> opened = 0;

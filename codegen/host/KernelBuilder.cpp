@@ -142,16 +142,17 @@ void KernelBuilder::callShared(StringRef name, ArrayRef<Value> args) {
   SmallVector<Value> passed;
   for (Value arg : args) {
     Attribute constant;
-    if (matchPattern(arg, m_Constant(&constant))) {
+    if (arg.getDefiningOp<LLVM::ZeroOp>()) { // a constant, too, but not a number
+      symbol += ".null";
+    } else if (matchPattern(arg, m_Constant(&constant))) {
       llvm::raw_string_ostream os(symbol);
-      os << "." ;
+      os << ".";
       if (auto number = dyn_cast<FloatAttr>(constant))
         os << number.getValue().bitcastToAPInt().getZExtValue(); // exact, and fit for a symbol
       else
         os << cast<mlir::IntegerAttr>(constant).getInt();
-    } else if (arg.getDefiningOp<LLVM::ZeroOp>()) {
-      symbol += ".null";
     } else {
+      symbol += ".x"; // other places for the constants are another function
       passed.push_back(arg);
     }
   }

@@ -160,10 +160,7 @@ std::vector<float> readTensor(const std::string &file, const std::string &name) 
 }
 
 TEST_P(RowwiseTest, RotateMatchesFixtures) {
-  const char *directory = getenv("TQ_FIXTURES");
-  if (!directory)
-    GTEST_SKIP() << "set TQ_FIXTURES to the folder that holds turboquant/tables.safetensors";
-  std::ifstream in(std::string(directory) + "/turboquant/tables.safetensors", std::ios::binary);
+  std::ifstream in(TQ_TEST_DATA "/turboquant/tables.safetensors", std::ios::binary);
   std::string file((std::istreambuf_iterator<char>(in)), {});
   ASSERT_FALSE(file.empty());
   for (auto [n, block] : {std::pair{8, 8},
