@@ -5,11 +5,11 @@
 #include "codegen/Summary.h"
 #include "runtime/AtomicDirectory.h"
 #include <CLI/CLI.hpp>
-#include <fmt/format.h>
 #include <charconv>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <fmt/format.h>
 #include <fstream>
 #include <unistd.h>
 
@@ -19,7 +19,7 @@ namespace {
 struct Arguments {
   CompileOptions compile;
   std::string scale = "search", activations = "int8", kv = "auto", protect, targets = "host", cpus;
-  bool plan = false, json = false, quiet = false;
+  bool activationsGiven = false, plan = false, json = false, quiet = false;
 };
 
 constexpr const char *kFooter = R"(examples:
@@ -55,10 +55,12 @@ public:
     if (!total) {
       fmt::print(stderr, "\r\033[K{} …", what);
     } else {
-      double seconds = std::chrono::duration<double>(now - start).count(), rate = double(done) / std::max(seconds, 1e-3);
+      double seconds = std::chrono::duration<double>(now - start).count(),
+             rate = double(done) / std::max(seconds, 1e-3);
       int filled = int(30 * done / total);
       fmt::print(stderr, "\r\033[K{} [{:=<{}}{: <{}}] {} of {}, {}/s, {:.0f} s left", what, "", filled, "", 30 - filled,
-                 bytesText(done), bytesText(total), bytesText(uint64_t(rate)), double(total - done) / std::max(rate, 1.0));
+                 bytesText(done), bytesText(total), bytesText(uint64_t(rate)),
+                 double(total - done) / std::max(rate, 1.0));
     }
     std::fflush(stderr);
     dirty = true;
@@ -80,7 +82,8 @@ void addOptions(CLI::App &app, Arguments &a) {
   app.add_option("MODEL", c.model, "checkpoint directory: config.json and safetensors")->required();
   app.add_option("-o,--output", c.package.output, "package to write (default: MODEL's name with .tqpkg)");
   app.add_flag("--force", c.package.force, "replace an existing package");
-  app.add_option("--weights", w.weights, "keep, f16, bf16, tq2, tq3, tq4 (rotated codebook), q2..q8 (affine)")->default_str("keep");
+  app.add_option("--weights", w.weights, "keep, f16, bf16, tq2, tq3, tq4 (rotated codebook), q2..q8 (affine)")
+      ->default_str("keep");
   app.add_option("--group-size", w.group, "columns that share a scale: 16, 32, 64, 128")->default_str("64");
   app.add_option("--attn-bits", w.attnBits, "bits of attention weights, within the family of --weights");
   app.add_option("--mlp-bits", w.mlpBits, "bits of MLP weights, within the family of --weights");
@@ -99,13 +102,18 @@ void addOptions(CLI::App &app, Arguments &a) {
       ->check(CLI::IsMember({"auto", "f16", "f32"}))
       ->default_str("auto");
   app.add_option("--target", a.targets, "host")->default_str("host");
-  app.add_option("--cpu", a.cpus, "instruction sets, comma-separated: host, x86-64-amx, x86-64-avx512, x86-64-v3, aarch64-dotprod")
+  app.add_option("--cpu", a.cpus,
+                 "instruction sets, comma-separated: host, x86-64-amx, x86-64-avx512, x86-64-v3, aarch64-dotprod")
       ->default_str("host");
-  app.add_option("--context", c.package.context, "most positions the package serves (default: the model's)")->check(CLI::PositiveNumber);
-  app.add_option("--threads", c.package.threads, "threads for quantising (default: all cores)")->check(CLI::Range(1, 1024));
-  app.add_flag("--plan", a.plan, "print the memory plan from headers alone, write nothing; exit 0 if it fits this machine, else 1");
+  app.add_option("--context", c.package.context, "most positions the package serves (default: the model's)")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--threads", c.package.threads, "threads for quantising (default: all cores)")
+      ->check(CLI::Range(1, 1024));
+  app.add_flag("--plan", a.plan,
+               "print the memory plan from headers alone, write nothing; exit 0 if it fits this machine, else 1");
   app.add_flag("--json", a.json, "one JSON object on stdout instead of the summary");
-  app.add_option("--until-after", c.untilAfter, "stop after a phase and print its IR: import, rotate, fuse, schedule, kernels, emit")
+  app.add_option("--until-after", c.untilAfter,
+                 "stop after a phase and print its IR: import, rotate, fuse, schedule, kernels, emit")
       ->check(CLI::IsMember({"import", "rotate", "fuse", "schedule", "kernels", "emit"}));
   app.add_option("--dump-phases", c.dumpDirectory, "write the IR after every phase to DIR/<n>-<phase>.mlir");
   app.add_option("--continue-from", c.continueFrom, "start from a file of --dump-phases instead of importing");
@@ -143,7 +151,8 @@ std::string checkUsage(Arguments &a) {
   if (w.rotation != "hadamard" && w.rotation != "none")
     return "--rotation " + w.rotation + " is unknown; there are hadamard and none";
   if (!inRange(w.attnBits, 2, codebook ? 4 : 8) || !inRange(w.mlpBits, 2, codebook ? 4 : 8))
-    return std::string("--attn-bits and --mlp-bits must be 2 to ") + (codebook ? "4" : "8") + " for --weights " + w.weights;
+    return std::string("--attn-bits and --mlp-bits must be 2 to ") + (codebook ? "4" : "8") + " for --weights " +
+           w.weights;
   if ((w.attnBits || w.mlpBits) && !codebook && !w.weights.starts_with("q"))
     return "--attn-bits and --mlp-bits need --weights tq2..tq4 or q2..q8";
   if (!inRange(w.embedBits, 2, 8) || !inRange(w.headBits, 2, 8))
@@ -169,8 +178,9 @@ int run(Arguments &a) {
   c.pipeline.states.k = c.pipeline.states.v = a.kv != "auto" ? a.kv : a.activations == "f32" ? "f32" : "f16";
   while (c.model.size() > 1 && c.model.back() == '/')
     c.model.pop_back();
-  if (c.package.output.empty())
-    c.package.output = std::filesystem::weakly_canonical(c.model).filename().string() + ".tqpkg"; // of ".", too
+  std::error_code ec;
+  if (c.package.output.empty()) // named after the folder even where that is "."
+    c.package.output = std::filesystem::weakly_canonical(c.model, ec).filename().string() + ".tqpkg";
 
   ProgressBar bar(!a.quiet);
   c.package.progress = [&](uint64_t done, uint64_t total, const std::string &what) { bar(done, total, what); };
@@ -196,7 +206,7 @@ int run(Arguments &a) {
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!a.plan && llvm::none_of(summary->manifest.files, [](const File &f) { return f.name == "tokenizer.json"; }))
     fmt::print(stderr, "warning: {}: no tokenizer.json; tq-run will take --token-ids only\n", c.model);
-  if (summary->floatOnly && a.activations != "f32" && c.pipeline.activations.activations != "int8")
+  if (summary->floatOnly && a.activationsGiven && a.activations != "f32")
     fmt::print(stderr, "note: --activations {} has no effect: no weight is quantised\n", a.activations);
   Footprint footprint = footprintOf(summary->manifest);
   bool fits = footprint.total() <= availableMemory();
@@ -221,5 +231,6 @@ int main(int argc, char **argv) {
   } catch (const CLI::ParseError &e) {
     return app.exit(e) == 0 ? 0 : 2;
   }
+  arguments.activationsGiven = app.count("--activations") > 0;
   return run(arguments);
 }

@@ -117,7 +117,10 @@ public:
     return root && llvm::all_of(body.without_terminator(),
                                 [&](Operation &op) { return &op == root || isa<ReshapeOp>(op); }) &&
            llvm::all_of(root->getOperands(), [](Value v) { return isa<BlockArgument>(throughReshape(v)); }) &&
-           body.getTerminator()->getNumOperands() == 1 && body.getTerminator()->getOperand(0) == root->getResult(0);
+           llvm::all_of(root->getOperandTypes(), [](Type type) {
+             auto kv = dyn_cast<KVType>(type);
+             return !kv || kv.getKEncoding() == kv.getVEncoding();
+           }) && body.getTerminator()->getNumOperands() == 1 && body.getTerminator()->getOperand(0) == root->getResult(0);
   }
   LaunchConfig configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &) const override {
     // A task reads at most 256 keys and values of one head, or multiplies 8 tokens with them: enough for a claim each.

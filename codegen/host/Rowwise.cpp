@@ -186,8 +186,10 @@ LogicalResult RowEmitter::emit(Operation &op) {
                         k.i64(width(rope.getCos()))});
         return success();
       })
-      .Case<KVAppendOp>([&](KVAppendOp append) {
+      .Case<KVAppendOp>([&](KVAppendOp append) -> LogicalResult {
         auto kv = cast<KVType>(append.getState().getType());
+        if (kv.getKEncoding() != kv.getVEncoding())
+          return append.emitError() << "stores keys and values in different encodings, which no micro-kernel does", failure();
         k.call("kv_append", {rowOf(append.getK()), rowOf(append.getV()), k.pointer(BindingKind::Pool, append.getState()),
                              k.pointer(BindingKind::PageTable), k.loadI32(rowOf(append.getPos())), k.i64(kv.getHeads()),
                              k.i64(kv.getK()), k.i64(kv.getV()), k.i32(int64_t(kv.getKEncoding().getLayout().kind))});

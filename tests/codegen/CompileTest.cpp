@@ -160,8 +160,9 @@ TEST(CompileWeights, GroupThatDoesNotDivide) {
   Model model;
   Outcome outcome = model.compile("--weights=q4 --group-size=64 --plan");
   EXPECT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_CONTAINS(outcome.err, "warning: model.layers.0.self_attn.q_proj.weight stays float: group size 64 does not divide its "
-                               "width 80\n");
+  EXPECT_CONTAINS(outcome.err,
+                  "warning: model.layers.0.self_attn.q_proj.weight stays float: group size 64 does not divide its "
+                  "width 80\n");
 }
 
 //===-- Configuration -------------------------------------------------------------------------------------------===//
@@ -180,9 +181,11 @@ TEST(CompileConfig, Refused) {
            {[](json &j) { j["num_hidden_layers"] = "two"; }, "num_hidden_layers"},
            {[](json &j) { j["num_hidden_layers"] = -2; }, "num_hidden_layers"},
            {[](json &j) { j["rms_norm_eps"] = -1; }, "rms_norm_eps"},
-           {[](json &j) { j["vocab_size"] = 5000; }, "model.embed_tokens.weight: expected 5000x80 from config.json, but got 211x80"},
+           {[](json &j) { j["vocab_size"] = 5000; },
+            "model.embed_tokens.weight: expected 5000x80 from config.json, but got 211x80"},
            {[](json &j) { j["hidden_act"] = "tangent"; }, "tangent"},
-           {[](json &j) { j["rope_parameters"] = j["rope_scaling"] = {{"rope_type", "spiral"}, {"factor", 2}}; }, "spiral"},
+           {[](json &j) { j["rope_parameters"] = j["rope_scaling"] = {{"rope_type", "spiral"}, {"factor", 2}}; },
+            "spiral"},
        }) {
     SCOPED_TRACE(c.message);
     Model model;
@@ -208,7 +211,8 @@ TEST(CompileConfig, NoSuchModel) {
 
 TEST(CompileConfig, ContextLongerThanTheModels) {
   Model model;
-  model.expectRefused("--context 129 is longer than the 128 positions the model was made for; give at most that", "--context 129");
+  model.expectRefused("--context 129 is longer than the 128 positions the model was made for; give at most that",
+                      "--context 129");
 }
 
 TEST(CompileConfig, UnknownCpu) {
@@ -253,7 +257,8 @@ TEST(CompileUsage, ExitCode2) {
 
 TEST(CompileUsage, HeadBitsOfATiedHead) {
   Model model("hf/llama-llama3rope-bias-tied");
-  model.expectRefused("head-bits has no effect here: the head is tied to the embedding; use embed-bits", "--head-bits=4");
+  model.expectRefused("head-bits has no effect here: the head is tied to the embedding; use embed-bits",
+                      "--head-bits=4");
 }
 
 //===-- Output --------------------------------------------------------------------------------------------------===//
@@ -284,7 +289,8 @@ TEST(CompileOutput, Package) {
 
   // Killed without a chance to clean up, or interrupted: the old package stays, and the next run sweeps up.
   std::string command = TQ_TOOLS "/tq-compile " + model.files.path.string() + " -o " + model.package().string() +
-                        " --force & pid=$!; until ls " + model.output.path.string() + "/.m.tqpkg.tmp-* >/dev/null 2>&1; do "
+                        " --force & pid=$!; until ls " + model.output.path.string() +
+                        "/.m.tqpkg.tmp-* >/dev/null 2>&1; do "
                         "kill -0 $pid || exit 9; done; ";
   Outcome interrupted = shell(command + "kill -INT $pid; kill -TERM $pid; wait $pid");
   EXPECT_EQ(interrupted.code, 1) << interrupted.err;
@@ -351,7 +357,8 @@ TEST(CompileOutput, NoPlaceForIt) {
   expectError(compile(model.files.path, model.output / "file/m.tqpkg"), "Not a directory");
   // Nothing can be written there, not even by root.
   expectError(compile(model.files.path, "/proc/m.tqpkg"), "/proc/m.tqpkg: cannot create: ");
-  expectError(compile(model.files.path, model.package(), "--until-after=import --dump-phases=/proc/dump"), "/proc/dump: cannot create: ");
+  expectError(compile(model.files.path, model.package(), "--until-after=import --dump-phases=/proc/dump"),
+              "/proc/dump: cannot create: ");
 }
 
 TEST(CompileOutput, ReadOnlyFolder) {
@@ -360,7 +367,8 @@ TEST(CompileOutput, ReadOnlyFolder) {
   if (!other.empty() && shell(other + TQ_TOOLS "/tq-compile --version").code != 0)
     GTEST_SKIP() << "root may write anywhere, and nobody else may run the tools here";
   Model model;
-  fs::permissions(model.output.path, fs::perms::owner_read | fs::perms::owner_exec | fs::perms::others_read | fs::perms::others_exec);
+  fs::permissions(model.output.path,
+                  fs::perms::owner_read | fs::perms::owner_exec | fs::perms::others_read | fs::perms::others_exec);
   expectError(shell(other + TQ_TOOLS "/tq-compile " + model.files.path.string() + " -o " + model.package().string()),
               "m.tqpkg: cannot create: Permission denied");
   fs::permissions(model.output.path, fs::perms::owner_all);

@@ -16,7 +16,8 @@ using namespace tq;
 namespace {
 
 /// Say, codes of four bits in the order of another tool. Its repack gives the layout of `#tq.affine<bits = 4, group = 32>`.
-class ShuffledAttr : public Attribute::AttrBase<ShuffledAttr, Attribute, AttributeStorage, EncodingAttrInterface::Trait> {
+class ShuffledAttr
+    : public Attribute::AttrBase<ShuffledAttr, Attribute, AttributeStorage, EncodingAttrInterface::Trait> {
 public:
   using Base::Base;
   static constexpr StringLiteral name = "toy.shuffled";
@@ -110,7 +111,8 @@ protected:
 };
 
 TEST_F(OpenEncoding, SharesTheKernelOfItsLayout) {
-  OwningOpRef<ModuleOp> builtIn = schedule(kBuiltIn, kBuiltIn), mixed = schedule(kBuiltIn, kToy), toy = schedule(kToy, kToy);
+  OwningOpRef<ModuleOp> builtIn = schedule(kBuiltIn, kBuiltIn), mixed = schedule(kBuiltIn, kToy),
+                        toy = schedule(kToy, kToy);
   std::string want = kernels(*builtIn);
   EXPECT_NE(want, "");
   EXPECT_EQ(kernels(*mixed), want);

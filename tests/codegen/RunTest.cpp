@@ -38,7 +38,8 @@ constexpr const char *kBundled = "tinystories-3.7m";
 /// Ids of text that the bundled model knows, longer than a vector of tokens, shorter than its context of 256.
 std::vector<int32_t> longPrompt() {
   nlohmann::json greedy = readJson(data("greedy.json"));
-  auto ids = greedy["prompt_ids"].get<std::vector<int32_t>>(), more = greedy["generated_ids"].get<std::vector<int32_t>>();
+  auto ids = greedy["prompt_ids"].get<std::vector<int32_t>>(),
+       more = greedy["generated_ids"].get<std::vector<int32_t>>();
   ids.insert(ids.end(), more.begin(), more.begin() + 61);
   return ids;
 }
@@ -76,7 +77,8 @@ TEST(RunBundled, Floats) {
   expectError(run(model.package(), "--token-ids 5 --context 300 -n 1"), "256");
   expectError(run(model.package(), "--token-ids 5,2048 -n 1"), "2048");
   // A prompt may fill it; then there is room for the one token that follows.
-  outcome = run(model.package(), "--token-ids " + join(std::vector<int32_t>(256, 5)) + " -n 5 --temp 0 --ignore-eos --json");
+  outcome =
+      run(model.package(), "--token-ids " + join(std::vector<int32_t>(256, 5)) + " -n 5 --temp 0 --ignore-eos --json");
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(nlohmann::json::parse(outcome.out)["ending"], "context");
   expectError(run(model.package(), "--token-ids 5 --cpu x86-64-v9 -n 1"), "x86-64-v9");
@@ -160,8 +162,9 @@ TEST_P(RunDense, Logits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Dense, RunDense,
-                         testing::Values("llama-plain-sharded", "llama-llama3rope-bias-tied", "llama-bf16", "mistral-window8",
-                                         "qwen2-window-from-layer2-tied", "qwen2-yarn", "qwen3-bf16"),
+                         testing::Values("llama-plain-sharded", "llama-llama3rope-bias-tied", "llama-bf16",
+                                         "mistral-window8", "qwen2-window-from-layer2-tied", "qwen2-yarn",
+                                         "qwen3-bf16"),
                          identifier);
 
 /// Prompts only: logits of the last 8 positions. TurboQuant in absolute terms, twice as much where residuals of one bit are added;

@@ -20,7 +20,8 @@ struct Outcome {
 /// Runs a command line through the shell. TQ_TOOLS comes from CMake.
 inline Outcome shell(const std::string &command) {
   TempDir directory;
-  std::string line = "( " + command + " ) </dev/null >" + (directory / "out").string() + " 2>" + (directory / "err").string();
+  std::string line =
+      "( " + command + " ) </dev/null >" + (directory / "out").string() + " 2>" + (directory / "err").string();
   int status = std::system(line.c_str());
   int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   return {code > 128 ? -1 : code, readFile(directory / "out"), readFile(directory / "err")};

@@ -64,3 +64,23 @@ tq.kernel @k skeleton "rowwise" {max_rows = 1 : i64, rows = "n_tokens"} {
   %y = tq.add_bias %x, %w : (tensor<?x64xf32>, tensor<64xf32>) -> tensor<?x64xf32>
   tq.yield %y : tensor<?x64xf32>
 }
+
+// -----
+
+!kv = !tq.kv<heads = 2, k = 32, v = 32, kEncoding = #tq.dense<f16>, vEncoding = #tq.dense<f32>>
+tq.kernel @k skeleton "rowwise" {max_rows = 1 : i64, rows = "n_tokens"} {
+^bb0(%s: !kv, %k: tensor<?x2x32xf32>, %pos: tensor<?xi32>):
+  // expected-error @+1 {{stores keys and values in different encodings, which no micro-kernel does}}
+  tq.kv_append %s, %k, %k, %pos : !kv, tensor<?x2x32xf32>, tensor<?x2x32xf32>, tensor<?xi32>
+  tq.yield
+}
+
+// -----
+
+!kv = !tq.kv<heads = 2, k = 32, v = 32, kEncoding = #tq.dense<f16>, vEncoding = #tq.dense<f32>>
+// expected-error @+1 {{the skeleton 'attention' cannot run this kernel}}
+tq.kernel @k skeleton "attention" {max_rows = 1 : i64, rows = "n_tokens"} {
+^bb0(%q: tensor<?x2x32xf32>, %s: !kv, %pos: tensor<?xi32>):
+  %y = tq.sdpa %q, %s, %pos {scale = 1.0 : f32} : (tensor<?x2x32xf32>, !kv, tensor<?xi32>) -> tensor<?x2x32xf32>
+  tq.yield %y : tensor<?x2x32xf32>
+}
