@@ -31,7 +31,7 @@ using Float512 = __m512;
 struct Avx512 {
   // 4 bit int8 on Emerald Rapids, % of a plain read: 84 with 4 KB to the L1 alone (its 16 fill buffers are the limit),
   // 90 with 8 KB to the L2, 93 with both; 3 bit 79, 87, 90.
-  static constexpr int64_t prefetchFar = 8192, prefetchNear = 1024;
+  static constexpr int64_t prefetchFar = 8192, prefetchNear = 2048;
   // 6 x 4 accumulators + 4 weight vectors + 1 broadcast = 29 of 32 registers.
   static constexpr int panelBlocks = 4, tokensFused = 4, fusedLimit = 8, tokensI8 = 6, tokensI16 = 6, tokensF32 = 6;
   static constexpr bool hasTiles = false;
