@@ -2,10 +2,10 @@
 
 #include "codegen/Compiler.h"
 #include "codegen/host/KernelBuilder.h"
-#include "models/Import.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
+#include "models/Import.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -66,7 +66,8 @@ Status Compiler::open() {
   // The runtime takes the first that runs: the best must stand first.
   llvm::sort(targets, [](const HostTarget &a, const HostTarget &b) {
     auto rank = [](const HostTarget &t) {
-      return llvm::find_if(hostTargets(), [&](const HostTarget &h) { return h.name == t.name; }) - hostTargets().begin();
+      return llvm::find_if(hostTargets(), [&](const HostTarget &h) { return h.name == t.name; }) -
+             hostTargets().begin();
     };
     return rank(a) < rank(b);
   });
@@ -148,9 +149,8 @@ Result<CompileSummary> Compiler::plan() {
     if (w.getPacked().getShape().size() > 1)
       summary.weightsByRole[w.getRole().str()] += uint64_t(w.getPacked().getRows()) * w.getPacked().getCols();
   summary.checkpointBytes = checkpoint->totalBytes();
-  summary.floatOnly = llvm::none_of(module->getOps<WeightOp>(), [](WeightOp w) {
-    return !w.getPacked().getEncoding().getLayout().isDense();
-  });
+  summary.floatOnly = llvm::none_of(module->getOps<WeightOp>(),
+                                    [](WeightOp w) { return !w.getPacked().getEncoding().getLayout().isDense(); });
   TQ_TRY_ASSIGN(summary.manifest, planPackage(*module, *weights, *checkpoint, config, options.package, targets));
   return summary;
 }

@@ -3,8 +3,8 @@
 #define TQ_CODEGEN_COMPILER_H
 
 #include "codegen/PackageWriter.h"
-#include "passes/Pipelines.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "passes/Pipelines.h"
 
 namespace tq {
 
@@ -12,8 +12,8 @@ namespace tq {
 inline constexpr const char *kPhases[] = {"import", "rotate", "fuse", "schedule", "kernels", "emit", "package"};
 
 struct CompileOptions {
-  std::string model;             ///< checkpoint directory
-  PackageOptions package;        ///< output, force, threads, progress; context 0: the model's
+  std::string model;      ///< checkpoint directory
+  PackageOptions package; ///< output, force, threads, progress; context 0: the model's
   PipelineOptions pipeline;
   ScaleRule scale = ScaleRule::Search;
   std::vector<std::string> cpus; ///< HostTarget names; empty: host
@@ -25,10 +25,10 @@ struct CompileOptions {
 /// What the closing summary says.
 struct CompileSummary {
   Manifest manifest;
-  uint64_t kernels = 0;          ///< distinct ones, over all entry points
+  uint64_t kernels = 0; ///< distinct ones, over all entry points
   uint64_t checkpointBytes = 0;
   std::map<std::string, uint64_t> weightsByRole; ///< numbers, in matrices
-  bool floatOnly = false;        ///< no weight is quantised
+  bool floatOnly = false;                        ///< no weight is quantised
 };
 
 class Compiler {

@@ -72,7 +72,8 @@ Result<uint64_t> Planner::section(PlaneAttr plane) {
     return it->second;
   TQ_TRY_ASSIGN(uint64_t bytes, weights.planeBytes(plane.getSymbol(), plane.getPlane()));
   if (bytes > kMaxWeightFileBytes)
-    return Error{plane.getSymbol().getValue().str() + ": " + std::to_string(bytes) + " bytes exceed the 4 GiB of a weights file"};
+    return Error{plane.getSymbol().getValue().str() + ": " + std::to_string(bytes) +
+                 " bytes exceed the 4 GiB of a weights file"};
   uint64_t offset = llvm::alignTo(fileBytes, kSectionAlignment);
   if (offset + bytes > kMaxWeightFileBytes) {
     ++file;
@@ -157,12 +158,14 @@ Status Planner::run(Manifest &result, const PackageOptions &options, const std::
     entries.push_back(std::move(e));
   }
   for (const HostTarget &target : targets)
-    result.targets.push_back({target.name, "host", target.features, "kernels." + target.isa + ".so", options.activations, entries});
+    result.targets.push_back(
+        {target.name, "host", target.features, "kernels." + target.isa + ".so", options.activations, entries});
   return {};
 }
 
-Result<Manifest> planPackage(ModuleOp module, const Weights &weights, const Checkpoint &checkpoint, const ModelConfig &config,
-                             const PackageOptions &options, const std::vector<HostTarget> &targets) {
+Result<Manifest> planPackage(ModuleOp module, const Weights &weights, const Checkpoint &checkpoint,
+                             const ModelConfig &config, const PackageOptions &options,
+                             const std::vector<HostTarget> &targets) {
   Manifest manifest;
   manifest.producer = "tq " TQ_VERSION;
   Model &model = manifest.model;
@@ -213,7 +216,9 @@ private:
   static constexpr uint64_t kPiece = 8 << 20;
   Status append(const std::byte *data, uint64_t bytes);
   Status flush();
-  Status fail(const char *what) { return Error{directory + "/" + current + ": cannot " + what + ": " + std::strerror(errno)}; }
+  Status fail(const char *what) {
+    return Error{directory + "/" + current + ": cannot " + what + ": " + std::strerror(errno)};
+  }
 
   std::string directory, current;
   std::vector<std::byte> buffer; // what follows `flushed` bytes of the file
@@ -301,7 +306,8 @@ Status StreamWriter::run(const WeightEncoding &encoding, Section &section, std::
     std::vector<Status> results(threads);
     auto work = [&](unsigned worker) {
       for (int64_t i; results[worker].ok() && (i = next.fetch_add(perChunk)) < count;)
-        results[worker] = encoding.repackRowBlocks(first + i, std::min(perChunk, count - i), buffer.data() + i * blockBytes);
+        results[worker] =
+            encoding.repackRowBlocks(first + i, std::min(perChunk, count - i), buffer.data() + i * blockBytes);
     };
     std::vector<std::thread> helpers;
     for (unsigned worker = 1; worker < threads; ++worker)
@@ -376,8 +382,8 @@ Result<Manifest> writePackage(Manifest manifest, ModuleOp built, const Weights &
         WeightOp op = weights.weight(symbol);
         TQ_TRY_ASSIGN(EncodingPtr encoding, weights.stream(op));
         if (encoding->packedBytes() != section.bytes)
-          return Error{section.name + ": planned " + std::to_string(section.bytes) + " bytes, but the encoding packs to " +
-                       std::to_string(encoding->packedBytes())};
+          return Error{section.name + ": planned " + std::to_string(section.bytes) +
+                       " bytes, but the encoding packs to " + std::to_string(encoding->packedBytes())};
         TQ_TRY(streams.run(*encoding, section, wrote));
         if (const WeightSource *from = weights.source(op))
           Checkpoint::releasePages(*from);

@@ -18,7 +18,7 @@ struct PackageOptions {
   bool force = false;
   std::string activations; ///< for the manifest
   int64_t context = 0;
-  unsigned threads = 0;    ///< 0: all cores
+  unsigned threads = 0; ///< 0: all cores
   Progress progress;
 };
 

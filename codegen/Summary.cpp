@@ -67,31 +67,35 @@ uint64_t tq4Bytes(const CompileSummary &summary) {
 }
 } // namespace
 
-std::string summaryText(const CompileSummary &summary, const Footprint &footprint, const CompileOptions &options, double seconds,
-                        bool plan, bool fits) {
+std::string summaryText(const CompileSummary &summary, const Footprint &footprint, const CompileOptions &options,
+                        double seconds, bool plan, bool fits) {
   const Manifest &m = summary.manifest;
-  std::string text = fmt::format("{}: {} {}, {:.2f} M parameters, {} kernels\n", plan ? options.model : options.package.output,
-                                 m.model.type, m.model.source, double(m.model.parameters) / 1e6, summary.kernels);
+  std::string text =
+      fmt::format("{}: {} {}, {:.2f} M parameters, {} kernels\n", plan ? options.model : options.package.output,
+                  m.model.type, m.model.source, double(m.model.parameters) / 1e6, summary.kernels);
   for (auto &[role, entry] : rolesOf(summary))
     text += entry.weights ? fmt::format("  {:<10} {:>8}  {:5.2f} bits per weight\n", role, bytesText(entry.bytes),
                                         8.0 * double(entry.bytes) / double(entry.weights))
                           : fmt::format("  {:<10} {:>8}\n", role, bytesText(entry.bytes));
-  text += fmt::format("  package    {:>8}  (checkpoint {})\n", bytesText(footprint.weights), bytesText(summary.checkpointBytes));
-  text += fmt::format("  memory     {:>8}  at context {}: weights {}, state {}, activations {}\n", bytesText(footprint.total()),
-                      m.model.context, bytesText(footprint.weights), bytesText(footprint.state), bytesText(footprint.activations));
+  text += fmt::format("  package    {:>8}  (checkpoint {})\n", bytesText(footprint.weights),
+                      bytesText(summary.checkpointBytes));
+  text += fmt::format("  memory     {:>8}  at context {}: weights {}, state {}, activations {}\n",
+                      bytesText(footprint.total()), m.model.context, bytesText(footprint.weights),
+                      bytesText(footprint.state), bytesText(footprint.activations));
   if (plan)
     text += fits ? "  fits this machine\n"
                  : fmt::format("  does not fit this machine: {} are available; try fewer bits or a shorter --context\n",
                                bytesText(availableMemory()));
   if (summary.floatOnly && options.pipeline.weights.weights == "keep")
-    text += fmt::format("  weights are kept as floats; --weights=tq4 would make {} of {}\n", bytesText(tq4Bytes(summary)),
-                        bytesText(footprint.weights));
+    text += fmt::format("  weights are kept as floats; --weights=tq4 would make {} of {}\n",
+                        bytesText(tq4Bytes(summary)), bytesText(footprint.weights));
   if (!plan)
     text += fmt::format("  {:.1f} s\n", seconds);
   return text;
 }
 
-std::string summaryJson(const CompileSummary &summary, const Footprint &footprint, double seconds, bool plan, bool fits) {
+std::string summaryJson(const CompileSummary &summary, const Footprint &footprint, double seconds, bool plan,
+                        bool fits) {
   nlohmann::ordered_json j;
   const Manifest &m = summary.manifest;
   j["model_type"] = m.model.type;
@@ -105,8 +109,11 @@ std::string summaryJson(const CompileSummary &summary, const Footprint &footprin
   j["package_bytes"] = footprint.weights;
   j["checkpoint_bytes"] = summary.checkpointBytes;
   j["context"] = m.model.context;
-  j["memory"] = {{"weights", footprint.weights}, {"state", footprint.state}, {"activations", footprint.activations},
-                 {"total", footprint.total()}, {"available", availableMemory()}};
+  j["memory"] = {{"weights", footprint.weights},
+                 {"state", footprint.state},
+                 {"activations", footprint.activations},
+                 {"total", footprint.total()},
+                 {"available", availableMemory()}};
   if (plan)
     j["fits"] = fits;
   else

@@ -20,9 +20,10 @@ uint64_t availableMemory();
 /// "1.2 GB"; powers of ten.
 std::string bytesText(uint64_t bytes);
 
-std::string summaryText(const CompileSummary &summary, const Footprint &footprint, const CompileOptions &options, double seconds,
-                        bool plan, bool fits);
-std::string summaryJson(const CompileSummary &summary, const Footprint &footprint, double seconds, bool plan, bool fits);
+std::string summaryText(const CompileSummary &summary, const Footprint &footprint, const CompileOptions &options,
+                        double seconds, bool plan, bool fits);
+std::string summaryJson(const CompileSummary &summary, const Footprint &footprint, double seconds, bool plan,
+                        bool fits);
 
 } // namespace tq
 #endif

@@ -14,10 +14,14 @@ namespace {
 class ConvertedDense : public WeightEncoding {
 public:
   ConvertedDense(EncodingPtr source, Layout to) : WeightEncoding(source->shape()), source(std::move(source)), to(to) {}
-  std::string name() const override { return to.kind == Layout::Kind::DenseF16 ? "f16" : to.kind == Layout::Kind::DenseBF16 ? "bf16" : "f32"; }
+  std::string name() const override {
+    return to.kind == Layout::Kind::DenseF16 ? "f16" : to.kind == Layout::Kind::DenseBF16 ? "bf16" : "f32";
+  }
   Layout layout() const override { return to; }
   uint64_t storedBytes() const override { return source->storedBytes(); }
-  Status decodeRows(int64_t first, int64_t count, float *out) const override { return source->decodeRows(first, count, out); }
+  Status decodeRows(int64_t first, int64_t count, float *out) const override {
+    return source->decodeRows(first, count, out);
+  }
 
 protected:
   Status repackBlock(int64_t first, int64_t count, std::byte *out) const override {
@@ -32,7 +36,9 @@ private:
   Layout to;
 };
 
-template <class Op> Op lookup(ModuleOp module, FlatSymbolRefAttr symbol) { return module.lookupSymbol<Op>(symbol.getAttr()); }
+template <class Op> Op lookup(ModuleOp module, FlatSymbolRefAttr symbol) {
+  return module.lookupSymbol<Op>(symbol.getAttr());
+}
 
 /// "a/b.weight" of "a/b.signs": who holds the sign vector.
 std::string ownerOf(llvm::StringRef path, llvm::StringRef suffix) {

@@ -31,7 +31,9 @@ struct RotateOfSum : OpRewritePattern<arith::AddFOp> {
         a.getSigns() != b.getSigns() || a.getX().getType() != b.getX().getType())
       return failure();
     Value sum = arith::AddFOp::create(rewriter, add.getLoc(), a.getX(), b.getX());
-    rewriter.replaceOpWithNewOp<RotateOp>(add, TypeRange(add.getType()), ValueRange(a.getSigns() ? ValueRange{sum, a.getSigns()} : ValueRange{sum}), a->getAttrs());
+    rewriter.replaceOpWithNewOp<RotateOp>(add, TypeRange(add.getType()),
+                                          ValueRange(a.getSigns() ? ValueRange{sum, a.getSigns()} : ValueRange{sum}),
+                                          a->getAttrs());
     return success();
   }
 };

@@ -1,9 +1,9 @@
 //===- TQOps.cpp - Verifiers of the tensor-level ops ----------------------===//
 // Labels (op_c1, ...) are those of the op descriptions.
 
+#include "codegen/host/microkernels/Microkernels.h"
 #include "dialect/TQ.h"
 #include "dialect/encodings/Hadamard.h"
-#include "codegen/host/microkernels/Microkernels.h"
 #include <cmath>
 
 using namespace mlir;
@@ -15,8 +15,11 @@ static RankedTensorType tensorOf(Value value) { return dyn_cast<RankedTensorType
 static LogicalResult expectShape(Operation *op, Value value, StringRef what, ArrayRef<int64_t> shape) {
   auto type = tensorOf(value);
   auto print = [&](InFlightDiagnostic diag) {
-    llvm::interleave(shape, [&](int64_t d) { d == -1 ? diag << "*" : ShapedType::isDynamic(d) ? diag << "?" : diag << d; },
-                     [&] { diag << "x"; });
+    llvm::interleave(
+        shape, [&](int64_t d) { d == -1                    ? diag << "*"
+                                : ShapedType::isDynamic(d) ? diag << "?"
+                                                           : diag << d; },
+        [&] { diag << "x"; });
     diag << ", but got " << value.getType();
     return diag;
   };
@@ -62,8 +65,8 @@ LogicalResult GetWeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
   }
   // get_weight_c2
   if (vector && (shape.size() != 1 || vector.getShape() != shape))
-    return emitOpError() << "reads " << getSymbolAttr() << " as " << vector << "; only a vector of that size can be, but it is "
-                         << cast<WeightOp>(symbol).getType();
+    return emitOpError() << "reads " << getSymbolAttr() << " as " << vector
+                         << "; only a vector of that size can be, but it is " << cast<WeightOp>(symbol).getType();
   return success();
 }
 
@@ -137,8 +140,8 @@ LogicalResult LinearOp::verify() {
     if (!packed || packed.getEncoding().getLayout().isDense())
       return emitOpError() << "integer activations need a quantised weight, but got " << getW().getType();
     if (packed.getEncoding().getLayout().group % integer.getSums() != 0)
-      return emitOpError() << "activation sums over " << integer.getSums() << " columns do not divide the weight's group "
-                           << packed.getEncoding().getLayout().group;
+      return emitOpError() << "activation sums over " << integer.getSums()
+                           << " columns do not divide the weight's group " << packed.getEncoding().getLayout().group;
   }
   return success();
 }
@@ -179,8 +182,9 @@ LogicalResult RotateOp::verify() {
     if (getInverse())
       std::swap(from, to);
     if (from != plain || to != symbol)
-      return emitOpError() << "by " << symbol << " connects the bases " << (plain ? plain.getValue() : "none") << " and "
-                           << symbol.getValue() << ", but the types are " << getX().getType() << " and " << getY().getType();
+      return emitOpError() << "by " << symbol << " connects the bases " << (plain ? plain.getValue() : "none")
+                           << " and " << symbol.getValue() << ", but the types are " << getX().getType() << " and "
+                           << getY().getType();
     if (int64_t(rotation.getDim()) != x.getShape().back())
       return emitOpError() << "rotates " << x.getShape().back() << " columns, but " << symbol << " has dimension "
                            << rotation.getDim();
@@ -212,8 +216,8 @@ LogicalResult RmsNormOp::verify() {
   auto x = tensorOf(getX());
   // rms_norm_c1
   if (getX().getType() != getY().getType() || !x || x.getRank() < 2)
-    return emitOpError() << "operand and result must be one type of two axes or more, but are " << getX().getType() << " and "
-                         << getY().getType();
+    return emitOpError() << "operand and result must be one type of two axes or more, but are " << getX().getType()
+                         << " and " << getY().getType();
   if (getW() && failed(expectShape(*this, getW(), "gain", {x.getShape().back()})))
     return failure();
   // rms_norm_c2
@@ -249,7 +253,8 @@ LogicalResult TakeRowsOp::verify() {
   // take_rows_c1
   auto x = tensorOf(getX()), y = tensorOf(getY());
   if (!x || !y || x.getShape().drop_front() != y.getShape().drop_front() || x.getEncoding() != y.getEncoding())
-    return emitOpError() << "must keep all axes but the first, but goes from " << getX().getType() << " to " << getY().getType();
+    return emitOpError() << "must keep all axes but the first, but goes from " << getX().getType() << " to "
+                         << getY().getType();
   return success();
 }
 
@@ -259,7 +264,8 @@ LogicalResult RopeTableOp::verify() {
   if (!frequencies || frequencies.getRank() != 1)
     return emitOpError() << "frequencies must be a vector, but got " << getFrequencies().getType();
   int64_t n = frequencies.getDimSize(0);
-  if (failed(expectShape(*this, getPos(), "positions", {kAny})) || failed(expectShape(*this, getCos(), "cos", {kAny, n})))
+  if (failed(expectShape(*this, getPos(), "positions", {kAny})) ||
+      failed(expectShape(*this, getCos(), "cos", {kAny, n})))
     return failure();
   return expectShape(*this, getSin(), "sin", {kAny, n});
 }

@@ -80,8 +80,8 @@ ParseResult LaunchOp::parse(OpAsmParser &parser, OperationState &result) {
   SmallVector<Type> types;
   auto parseOperand = [&]() -> ParseResult {
     Type type;
-    if (parser.parseArgument(args.emplace_back()) || parser.parseEqual() || parser.parseOperand(operands.emplace_back()) ||
-        parser.parseColonType(type))
+    if (parser.parseArgument(args.emplace_back()) || parser.parseEqual() ||
+        parser.parseOperand(operands.emplace_back()) || parser.parseColonType(type))
       return failure();
     args.back().type = type;
     types.push_back(type);

@@ -85,7 +85,8 @@ private:
         for (Operation *user : result.getUsers())
           last = std::max(last, time[user]);
         int64_t rows = call->hasAttr("out_rows") ? out : tokens;
-        offsets.push_back(arena.allocate(rows * rowStrideBytes(cast<RankedTensorType>(result.getType())), time[call], last));
+        offsets.push_back(
+            arena.allocate(rows * rowStrideBytes(cast<RankedTensorType>(result.getType())), time[call], last));
       }
       call.setOffsetsAttr(b.getDenseI64ArrayAttr(offsets));
     }

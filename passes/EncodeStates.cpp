@@ -23,20 +23,24 @@ struct EncodeStatesPass : tq::impl::EncodeStatesBase<EncodeStatesPass> {
       return signalPassFailure();
     }
     if (keys != values) {
-      getOperation().emitError() << "keys and values must be stored alike: no kernel reads " << k << " keys with " << v << " values";
+      getOperation().emitError() << "keys and values must be stored alike: no kernel reads " << k << " keys with " << v
+                                 << " values";
       return signalPassFailure();
     }
     AttrTypeReplacer replacer;
     replacer.addReplacement([&](KVType type) -> std::optional<Type> {
       return KVType::get(type.getContext(), type.getHeads(), type.getK(), type.getV(), keys, values);
     });
-    replacer.recursivelyReplaceElementsIn(getOperation(), /*replaceAttrs=*/true, /*replaceLocs=*/false, /*replaceTypes=*/true);
+    replacer.recursivelyReplaceElementsIn(getOperation(), /*replaceAttrs=*/true, /*replaceLocs=*/false,
+                                          /*replaceTypes=*/true);
   }
 
 private:
   EncodingAttrInterface encoding(StringRef name) {
     MLIRContext *context = &getContext();
-    Type type = name == "f16" ? Type(Float16Type::get(context)) : name == "f32" ? Type(Float32Type::get(context)) : Type();
+    Type type = name == "f16"   ? Type(Float16Type::get(context))
+                : name == "f32" ? Type(Float32Type::get(context))
+                                : Type();
     return type ? cast<EncodingAttrInterface>(Attribute(DenseAttr::get(context, type))) : EncodingAttrInterface();
   }
 };

@@ -4,8 +4,8 @@
 // Applies the folds and canonicalisations of tq.rotate (dialect/Canonicalize.cpp) alone, then drops rotations nobody names.
 // Examples: tests/passes/fold-rotations.mlir
 
-#include "passes/Passes.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "passes/Passes.h"
 
 namespace tq {
 #define GEN_PASS_DEF_FOLDROTATIONS

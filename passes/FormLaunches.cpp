@@ -76,7 +76,8 @@ void Former::eraseBases() {
       if (auto tensor = dyn_cast<RankedTensorType>(result.getType()))
         result.setType(eraseBasis(tensor));
       else if (auto packed = dyn_cast<PackedType>(result.getType()))
-        result.setType(PackedType::get(packed.getContext(), packed.getShape(), packed.getElementType(), packed.getEncoding(), {}));
+        result.setType(
+            PackedType::get(packed.getContext(), packed.getShape(), packed.getElementType(), packed.getEncoding(), {}));
     }
   });
 }
@@ -120,8 +121,7 @@ LogicalResult Former::assign(Operation *op) {
   case Role::Pointwise:
     // An epilogue works on the root's tile, so its shape is the linear's; anything else runs by rows.
     if (joins && groups[last].kind != GroupKind::Attention &&
-        (groups[last].kind == GroupKind::Row ||
-         llvm::all_of(op->getOperands(), [&](Value v) {
+        (groups[last].kind == GroupKind::Row || llvm::all_of(op->getOperands(), [&](Value v) {
            Operation *def = v.getDefiningOp();
            return cast<RankedTensorType>(v.getType()).getRank() == 1 || !def || getRole(def) != Role::Free;
          }))) {

@@ -30,7 +30,8 @@ struct JoinDequantPass : tq::impl::JoinDequantBase<JoinDequantPass> {
         dequant->erase();
         continue;
       }
-      dequant->emitError() << "the values of a weight are used outside of tq.linear and tq.embed; no kernel materialises them";
+      dequant->emitError()
+          << "the values of a weight are used outside of tq.linear and tq.embed; no kernel materialises them";
       return signalPassFailure();
     }
   }

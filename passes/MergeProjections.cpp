@@ -6,8 +6,8 @@
 // token's later ops see its earlier ones.
 // Examples: tests/passes/merge-projections.mlir
 
-#include "passes/Passes.h"
 #include "mlir/IR/Dominance.h"
+#include "passes/Passes.h"
 #include "llvm/ADT/SetVector.h"
 
 namespace tq {
@@ -84,7 +84,8 @@ static LaunchOp merge(LaunchOp a, LaunchOp b) {
       inputs.insert(input);
   // Weights and handles of b may be read below a.
   for (Value input : b.getInputs())
-    if (Operation *def = input.getDefiningOp(); def && isa<GetWeightOp, GetStateOp>(def) && def->getBlock() == a->getBlock() && !def->isBeforeInBlock(a))
+    if (Operation *def = input.getDefiningOp();
+        def && isa<GetWeightOp, GetStateOp>(def) && def->getBlock() == a->getBlock() && !def->isBeforeInBlock(a))
       def->moveBefore(a);
 
   Block *body = new Block;
@@ -117,9 +118,9 @@ static LaunchOp merge(LaunchOp a, LaunchOp b) {
   YieldOp::create(builder, b.getLoc(), yielded);
 
   builder.setInsertionPoint(a);
-  auto merged = LaunchOp::create(builder, FusedLoc::get(a.getContext(), {a.getLoc(), b.getLoc()}),
-                                 TypeRange(ValueRange(yielded)), inputs.getArrayRef(), a.getLabelAttr(), StringAttr(),
-                                 DictionaryAttr());
+  auto merged =
+      LaunchOp::create(builder, FusedLoc::get(a.getContext(), {a.getLoc(), b.getLoc()}), TypeRange(ValueRange(yielded)),
+                       inputs.getArrayRef(), a.getLabelAttr(), StringAttr(), DictionaryAttr());
   merged.getBody().push_back(body);
   if (a->hasAttr("out_rows"))
     merged->setAttr("out_rows", builder.getUnitAttr());

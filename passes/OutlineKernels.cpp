@@ -26,11 +26,16 @@ static Type toLayout(Type type) {
 
 static std::string layoutName(Layout layout) {
   switch (layout.kind) {
-  case Layout::Kind::DenseF32: return "f32";
-  case Layout::Kind::DenseF16: return "f16";
-  case Layout::Kind::DenseBF16: return "bf16";
-  case Layout::Kind::Codebook: return "cb" + std::to_string(layout.bits) + "g" + std::to_string(layout.group);
-  case Layout::Kind::Affine: return "q" + std::to_string(layout.bits) + "g" + std::to_string(layout.group);
+  case Layout::Kind::DenseF32:
+    return "f32";
+  case Layout::Kind::DenseF16:
+    return "f16";
+  case Layout::Kind::DenseBF16:
+    return "bf16";
+  case Layout::Kind::Codebook:
+    return "cb" + std::to_string(layout.bits) + "g" + std::to_string(layout.group);
+  case Layout::Kind::Affine:
+    return "q" + std::to_string(layout.bits) + "g" + std::to_string(layout.group);
   }
   return "";
 }
@@ -71,7 +76,8 @@ struct OutlineKernelsPass : tq::impl::OutlineKernelsBase<OutlineKernelsPass> {
     module.walk([&](LaunchOp launch) { launches.push_back(launch); });
     llvm::StringMap<FlatSymbolRefAttr> kernels; // by text
     for (LaunchOp launch : launches) {
-      if (!launch.getSkeletonAttr() || !launch.getConfigAttr() || !launch.getConfigAttr().getAs<mlir::IntegerAttr>("max_rows")) {
+      if (!launch.getSkeletonAttr() || !launch.getConfigAttr() ||
+          !launch.getConfigAttr().getAs<mlir::IntegerAttr>("max_rows")) {
         launch.emitError() << "has no skeleton; run --tq-select-kernels first";
         return signalPassFailure();
       }

@@ -40,7 +40,8 @@ struct QuantizeActivationsPass : tq::impl::QuantizeActivationsBase<QuantizeActiv
       auto encoding = tq::IntegerAttr::get(&getContext(), activations == "int8" ? 8 : 16, sums, getBasis(type));
       OpBuilder b(&getContext());
       b.setInsertionPointAfterValue(x);
-      Value q = QuantizeOp::create(b, x.getLoc(), RankedTensorType::get(type.getShape(), type.getElementType(), encoding), x);
+      Value q =
+          QuantizeOp::create(b, x.getLoc(), RankedTensorType::get(type.getShape(), type.getElementType(), encoding), x);
       for (LinearOp linear : linears)
         linear.getXMutable().assign(q);
       ++numQuantized;

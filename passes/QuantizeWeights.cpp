@@ -78,7 +78,8 @@ FailureOr<Choice> QuantizeWeightsPass::choose(WeightOp weight, bool tied) {
   int64_t bits = role == "attention" ? attnBits : role == "mlp" ? mlpBits : 0;
   if (bits) {
     if (!quantised)
-      return weight.emitError() << "attn-bits and mlp-bits need weights=tq2..tq4 or q2..q8, but weights is " << weights, failure();
+      return weight.emitError() << "attn-bits and mlp-bits need weights=tq2..tq4 or q2..q8, but weights is " << weights,
+             failure();
     choice.bits = bits;
   }
   return choice;
@@ -92,7 +93,8 @@ FlatSymbolRefAttr QuantizeWeightsPass::rotationFor(int64_t dim) {
     OpBuilder b(&getContext());
     b.setInsertionPointToStart(module.getBody());
     RotationOp::create(b, module.getLoc(), b.getStringAttr(name), b.getI64IntegerAttr(dim),
-                       b.getI64IntegerAttr(hadamardBlock(dim)), StringAttr(), b.getI64IntegerAttr(seed), FlatSymbolRefAttr());
+                       b.getI64IntegerAttr(hadamardBlock(dim)), StringAttr(), b.getI64IntegerAttr(seed),
+                       FlatSymbolRefAttr());
   }
   return symbol;
 }
@@ -153,7 +155,8 @@ void QuantizeWeightsPass::runOnOperation() {
   int64_t low = 2, high = base.family == Choice::Rotated ? 4 : 8;
   for (auto [name, bits] : {std::pair("attn-bits", int64_t(attnBits)), std::pair("mlp-bits", int64_t(mlpBits))})
     if (bits && (bits < low || bits > high))
-      return fail(Twine(name) + " must be " + Twine(low) + " to " + Twine(high) + " for " + weights + ", but is " + Twine(bits));
+      return fail(Twine(name) + " must be " + Twine(low) + " to " + Twine(high) + " for " + weights + ", but is " +
+                  Twine(bits));
   for (auto [name, bits] : {std::pair("head-bits", int64_t(headBits)), std::pair("embed-bits", int64_t(embedBits))})
     if (bits && (bits < 2 || bits > 8))
       return fail(Twine(name) + " must be 2 to 8, but is " + Twine(bits));

@@ -117,11 +117,13 @@ LogicalResult ScheduleStepsPass::check(CallOp call) {
     return call.emitError() << "this target has no skeleton '" << kernel.getSkeleton() << "'";
   Block &body = kernel.getBody().front();
   if (!skeleton->matches(body) || !kernel.getConfig().getAs<StringAttr>("rows"))
-    return call.emitError() << "the skeleton '" << kernel.getSkeleton() << "' cannot run kernel " << call.getKernelAttr();
+    return call.emitError() << "the skeleton '" << kernel.getSkeleton() << "' cannot run kernel "
+                            << call.getKernelAttr();
   auto yield = cast<YieldOp>(body.getTerminator());
   for (Value value : yield.getValues())
     if (isa<BlockArgument>(value))
-      return call.emitError() << "kernel " << call.getKernel() << " yields one of its operands, a copy that nobody made";
+      return call.emitError() << "kernel " << call.getKernel()
+                              << " yields one of its operands, a copy that nobody made";
   if (!call.getOffsets() || call.getOffsets()->size() != call.getNumResults())
     return call.emitError() << "has no arena offsets; run --tq-allocate-buffers first";
   if (body.getNumArguments() != call.getInputs().size() || yield.getValues().getTypes() != call.getResultTypes())
@@ -130,10 +132,13 @@ LogicalResult ScheduleStepsPass::check(CallOp call) {
     auto tensor = dyn_cast<RankedTensorType>(arg.getType());
     bool weight = isa<PackedType>(arg.getType()) || (tensor && tensor.getRank() == 1 && !tensor.isDynamicDim(0));
     Operation *def = input.getDefiningOp();
-    if (weight ? !isa_and_nonnull<GetWeightOp>(def)
-               : tensor ? def && !isa<CallOp>(def) : !isa_and_nonnull<GetStateOp>(def) || input.getType() != arg.getType())
+    if (weight   ? !isa_and_nonnull<GetWeightOp>(def)
+        : tensor ? def && !isa<CallOp>(def)
+                 : !isa_and_nonnull<GetStateOp>(def) || input.getType() != arg.getType())
       return call.emitError() << "operand #" << index << " must come from "
-                              << (weight ? "tq.get_weight" : tensor ? "a kernel or the function" : "tq.get_state");
+                              << (weight   ? "tq.get_weight"
+                                  : tensor ? "a kernel or the function"
+                                           : "tq.get_state");
   }
   return success();
 }
@@ -193,7 +198,8 @@ LogicalResult ScheduleStepsPass::schedule(func::FuncOp func) {
   OpBuilder b(func);
   auto port = [&](Value value) -> Attribute {
     ArenaAttr range = arena(value);
-    return b.getDenseI64ArrayAttr({range.getOffset(), range.getBytes(), rowStrideBytes(cast<RankedTensorType>(value.getType()))});
+    return b.getDenseI64ArrayAttr(
+        {range.getOffset(), range.getBytes(), rowStrideBytes(cast<RankedTensorType>(value.getType()))});
   };
   SmallVector<NamedAttribute> inputs, outputs;
   for (auto [name, arg] : llvm::zip(ArrayRef<StringRef>{"ids", "pos"}, func.getArguments()))
@@ -228,8 +234,8 @@ LogicalResult ScheduleStepsPass::schedule(func::FuncOp func) {
     }
     auto grain = call->getAttrOfType<mlir::IntegerAttr>("grain");
     StepOp::create(b, call.getLoc(), call.getKernelAttr(), bindings, AffineMapAttr::get(skeleton->tasks(kernel)),
-                               grain ? grain : b.getI64IntegerAttr(1), barrier ? b.getUnitAttr() : UnitAttr(),
-                               call.getLabelAttr(), b.getI64IntegerAttr(weightBytes), b.getI64IntegerAttr(flops));
+                   grain ? grain : b.getI64IntegerAttr(1), barrier ? b.getUnitAttr() : UnitAttr(), call.getLabelAttr(),
+                   b.getI64IntegerAttr(weightBytes), b.getI64IntegerAttr(flops));
     ++numSteps;
   }
   return success();

@@ -4,8 +4,8 @@
 // After:   %p = tq.rotate %x by @a, and whoever read %q reads %p
 // Examples: tests/passes/share-rotations.mlir
 
-#include "passes/Passes.h"
 #include "mlir/IR/Dominance.h"
+#include "passes/Passes.h"
 
 namespace tq {
 #define GEN_PASS_DEF_SHAREROTATIONS
@@ -51,7 +51,8 @@ private:
       rotation.erase();
       ++numSymbols;
     }
-    replacer.recursivelyReplaceElementsIn(getOperation(), /*replaceAttrs=*/true, /*replaceLocs=*/false, /*replaceTypes=*/true);
+    replacer.recursivelyReplaceElementsIn(getOperation(), /*replaceAttrs=*/true, /*replaceLocs=*/false,
+                                          /*replaceTypes=*/true);
     return true;
   }
 
@@ -61,7 +62,8 @@ private:
       for (RotateOp rotate : llvm::make_early_inc_range(block.getOps<RotateOp>())) {
         if (!rotate.getRotationAttr())
           continue;
-        auto [it, inserted] = seen.try_emplace({rotate.getX(), rotate.getRotationAttr(), unsigned(rotate.getInverse())}, rotate);
+        auto [it, inserted] =
+            seen.try_emplace({rotate.getX(), rotate.getRotationAttr(), unsigned(rotate.getInverse())}, rotate);
         if (inserted)
           continue;
         rotate.replaceAllUsesWith(it->second.getResult());

@@ -37,10 +37,10 @@ struct LaunchConfig {
 /// Facts of the machine that costs are reckoned with. The defaults describe two cores of a server CPU; only ratios matter.
 struct CostModel {
   int64_t workers = 2;
-  double bytesPerMicro = 12e3;  ///< streaming read of one worker
-  double opsPerMicro = 200e3;   ///< multiply-adds times two, quantised linear layer, one worker
-  double rowOpsPerMicro = 2e3;  ///< elements of row ops
-  double claimMicros = 0.3;     ///< taking one chunk of tasks
+  double bytesPerMicro = 12e3; ///< streaming read of one worker
+  double opsPerMicro = 200e3;  ///< multiply-adds times two, quantised linear layer, one worker
+  double rowOpsPerMicro = 2e3; ///< elements of row ops
+  double claimMicros = 0.3;    ///< taking one chunk of tasks
 };
 
 /// The cost in microseconds of `tasks` equal tasks claimed `grain` at a time: the slowest worker's share, and the claims.

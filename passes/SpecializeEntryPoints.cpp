@@ -52,8 +52,8 @@ private:
     auto q = cast<RankedTensorType>(sdpa.getQ().getType());
     auto kv = cast<KVType>(sdpa.getState().getType());
     int64_t splits = (context + TQ_SDPA_SPLIT - 1) / TQ_SDPA_SPLIT;
-    auto type = RankedTensorType::get(
-        {q.getDimSize(0), splits, q.getDimSize(1), int64_t(TQ_SDPA_PARTIAL(kv.getV()))}, q.getElementType());
+    auto type = RankedTensorType::get({q.getDimSize(0), splits, q.getDimSize(1), int64_t(TQ_SDPA_PARTIAL(kv.getV()))},
+                                      q.getElementType());
     Value partial = SdpaSplitOp::create(b, sdpa.getLoc(), type, sdpa.getQ(), sdpa.getState(), sdpa.getPos(),
                                         sdpa.getScaleAttr(), sdpa.getWindowAttr());
     Value y = SdpaMergeOp::create(b, sdpa.getLoc(), sdpa.getType(), partial, sdpa.getPos());

@@ -52,7 +52,6 @@ std::string hashBytes(std::span<const std::byte> bytes);
 /// True for a plain file name: no directory part, not "." or "..".
 bool isPlainFileName(std::string_view name);
 
-
 } // namespace tq
 
 #endif // TQ_RUNTIME_MANIFEST_H

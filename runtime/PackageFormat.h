@@ -113,13 +113,13 @@ struct Target {
   /// avx512_vnni avx512_vbmi amx_tile amx_int8 amx_bf16; on aarch64: asimddp). The runtime takes the first target of
   /// the list whose features are all there, so the compiler writes the best first.
   std::vector<std::string> features;
-  std::string library; ///< file with the kernels
+  std::string library;     ///< file with the kernels
   std::string activations; ///< int8 | int16 | f32
   std::vector<Entry> entries;
 };
 
 struct Model {
-  std::string type, source; ///< model_type; the checkpoint's directory name
+  std::string type, source;                               ///< model_type; the checkpoint's directory name
   int64_t vocab = 0, hidden = 0, layers = 0, context = 0; ///< context: most positions the package serves
   uint64_t parameters = 0;
   std::vector<int64_t> bos, eos;

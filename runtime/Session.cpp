@@ -55,7 +55,8 @@ Status Session::load(const Package &package) {
       continue;
     TQ_TRY_ASSIGN(int handle, device.load(i, memory));
     auto words = [&](const Port &port) { return reinterpret_cast<int32_t *>(memory.arena.data + port.offset); };
-    entries.push_back({&entry, handle, words(*ids), known == 2 ? words(*positions) : nullptr, memory.arena.data + logits->offset, logits->row_stride});
+    entries.push_back({&entry, handle, words(*ids), known == 2 ? words(*positions) : nullptr,
+                       memory.arena.data + logits->offset, logits->row_stride});
   }
   if (entries.empty())
     return Error{fmt::format("{}: target {} has no entry point from token ids "

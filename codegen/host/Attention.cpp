@@ -36,16 +36,16 @@ Value firstSplit(KernelBuilder &k, Value pos, int64_t window) {
 }
 
 template <class Op>
-void callSplit(KernelBuilder &k, Op op, Value q, Value tokens, Value kvHead, Value pos, Value split, Value end, Value partial,
-               Value work) {
+void callSplit(KernelBuilder &k, Op op, Value q, Value tokens, Value kvHead, Value pos, Value split, Value end,
+               Value partial, Value work) {
   Shape s = shapeOf(op);
   auto kv = cast<KVType>(op.getState().getType());
   int64_t stride = rowStrideBytes(cast<RankedTensorType>(op.getQ().getType())) / 4;
   k.call("sdpa_split",
-         {q, k.i64(stride), tokens, k.i64(s.perKV), k.pointer(BindingKind::Pool, op.getState()), k.pointer(BindingKind::PageTable),
-          kvHead, k.i64(s.kvHeads), k.i64(s.dk), k.i64(s.dv), k.i32(int64_t(kv.getKEncoding().getLayout().kind)), k.toI32(pos),
-          k.toI32(k.mul(split, TQ_SDPA_SPLIT)), k.toI32(end), k.i32(op.getWindow()),
-          k.f32(op.getScale().convertToFloat()), partial, work});
+         {q, k.i64(stride), tokens, k.i64(s.perKV), k.pointer(BindingKind::Pool, op.getState()),
+          k.pointer(BindingKind::PageTable), kvHead, k.i64(s.kvHeads), k.i64(s.dk), k.i64(s.dv),
+          k.i32(int64_t(kv.getKEncoding().getLayout().kind)), k.toI32(pos), k.toI32(k.mul(split, TQ_SDPA_SPLIT)),
+          k.toI32(end), k.i32(op.getWindow()), k.f32(op.getScale().convertToFloat()), partial, work});
 }
 
 void buildPrefill(KernelBuilder &k, SdpaOp op) {
@@ -64,8 +64,7 @@ void buildPrefill(KernelBuilder &k, SdpaOp op) {
     Value keys = k.add(pos, tokens); // those that the last of the tokens sees
     Value qBlock = k.at(k.at(q, k.mul(first, stride)), k.mul(kvHead, s.perKV * s.dk * 4));
     Value results = k.mul(tokens, s.perKV);
-    k.loop(k.i64(0), results, 1,
-           [&](Value i) { k.clearPartial(k.at(acc, k.mul(i, s.width * 4)), s.dv); });
+    k.loop(k.i64(0), results, 1, [&](Value i) { k.clearPartial(k.at(acc, k.mul(i, s.width * 4)), s.dv); });
     Value splits = k.udiv(k.add(keys, k.i64(TQ_SDPA_SPLIT - 1)), TQ_SDPA_SPLIT);
     k.loop(firstSplit(k, pos, op.getWindow()), splits, 1, [&](Value split) {
       Value end = k.min(keys, k.mul(k.add(split, k.i64(1)), TQ_SDPA_SPLIT));
@@ -98,8 +97,7 @@ void buildSplit(KernelBuilder &k, SdpaSplitOp op) {
     Value partial = k.at(k.output(0), k.mul(index, s.width * 4));
     // A split before the window contributes nothing, but the merge reads it.
     k.ifThen(k.less(split, firstVisible), [&] {
-      k.loop(k.i64(0), k.i64(s.perKV), 1,
-             [&](Value i) { k.clearPartial(k.at(partial, k.mul(i, s.width * 4)), s.dv); });
+      k.loop(k.i64(0), k.i64(s.perKV), 1, [&](Value i) { k.clearPartial(k.at(partial, k.mul(i, s.width * 4)), s.dv); });
     });
     k.ifThen(k.less(firstVisible, k.add(split, k.i64(1))), [&] {
       Value end = k.min(keys, k.mul(k.add(split, k.i64(1)), TQ_SDPA_SPLIT));
@@ -114,13 +112,15 @@ public:
   bool matches(Block &body) const override {
     // Nothing but one root and views of its operands: what follows attention runs by rows.
     Operation *root = rootOf(body);
-    return root && llvm::all_of(body.without_terminator(),
-                                [&](Operation &op) { return &op == root || isa<ReshapeOp>(op); }) &&
+    return root &&
+           llvm::all_of(body.without_terminator(), [&](Operation &op) { return &op == root || isa<ReshapeOp>(op); }) &&
            llvm::all_of(root->getOperands(), [](Value v) { return isa<BlockArgument>(throughReshape(v)); }) &&
-           llvm::all_of(root->getOperandTypes(), [](Type type) {
-             auto kv = dyn_cast<KVType>(type);
-             return !kv || kv.getKEncoding() == kv.getVEncoding();
-           }) && body.getTerminator()->getNumOperands() == 1 && body.getTerminator()->getOperand(0) == root->getResult(0);
+           llvm::all_of(root->getOperandTypes(),
+                        [](Type type) {
+                          auto kv = dyn_cast<KVType>(type);
+                          return !kv || kv.getKEncoding() == kv.getVEncoding();
+                        }) &&
+           body.getTerminator()->getNumOperands() == 1 && body.getTerminator()->getOperand(0) == root->getResult(0);
   }
   LaunchConfig configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &) const override {
     // A task reads at most 256 keys and values of one head, or multiplies 8 tokens with them: enough for a claim each.

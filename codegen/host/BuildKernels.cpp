@@ -53,4 +53,6 @@ private:
 };
 } // namespace
 
-std::unique_ptr<Pass> tq::createBuildKernels(SkeletonList skeletons) { return std::make_unique<BuildKernelsPass>(skeletons); }
+std::unique_ptr<Pass> tq::createBuildKernels(SkeletonList skeletons) {
+  return std::make_unique<BuildKernelsPass>(skeletons);
+}

@@ -4,6 +4,15 @@
 #include "codegen/host/CompileHost.h"
 #include "codegen/host/microkernels/Embedded.h"
 #include "lld/Common/Driver.h"
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Target/LLVMIR/Dialect/All.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "mlir/Transforms/Passes.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/IR/DiagnosticHandler.h"
 #include "llvm/IR/DiagnosticInfo.h"
@@ -19,15 +28,6 @@
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
 #include "llvm/Transforms/IPO/Internalize.h"
-#include "mlir/Conversion/Passes.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/Math/Transforms/Passes.h"
-#include "mlir/Pass/PassManager.h"
-#include "mlir/Target/LLVMIR/Dialect/All.h"
-#include "mlir/Target/LLVMIR/Export.h"
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
-#include "mlir/Transforms/Passes.h"
 
 LLD_HAS_DRIVER(elf)
 
@@ -37,9 +37,12 @@ namespace tq {
 
 const std::vector<HostTarget> &hostTargets() {
   static const std::vector<HostTarget> targets = {
-      {"x86-64-amx", "amx",
-       {"avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "avx512_vbmi", "amx_tile", "amx_int8"}},
-      {"x86-64-avx512", "avx512",
+      {"x86-64-amx",
+       "amx",
+       {"avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "avx512_vbmi", "amx_tile",
+        "amx_int8"}},
+      {"x86-64-avx512",
+       "avx512",
        {"avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "avx512_vbmi"}},
       {"x86-64-v3", "avx2", {"avx2", "fma", "f16c"}},
       {"aarch64-dotprod", "neon", {"asimddp"}},
@@ -161,7 +164,8 @@ Status Emitter::optimise() {
       llvm::StringRef(reinterpret_cast<const char *>(bytes.data()), bytes.size()), "microkernels", false);
   auto microkernels = llvm::parseBitcodeFile(*buffer, context);
   if (!microkernels)
-    return Error{"the embedded micro-kernels of " + target.isa + " cannot be read: " + llvm::toString(microkernels.takeError())};
+    return Error{"the embedded micro-kernels of " + target.isa +
+                 " cannot be read: " + llvm::toString(microkernels.takeError())};
   std::vector<std::string> kernels;
   for (llvm::Function &f : *module)
     if (!f.isDeclaration() && !f.getName().ends_with(".body") && !f.getName().starts_with("shared."))
@@ -185,7 +189,8 @@ Status Emitter::optimise() {
     f.addFnAttr("no-builtins"); // loops that fill or copy stay loops: a shared object without libc has no memset
     f.addFnAttr(llvm::Attribute::NoUnwind);
   }
-  llvm::internalizeModule(*module, [&](const llvm::GlobalValue &value) { return llvm::is_contained(kernels, value.getName()); });
+  llvm::internalizeModule(*module,
+                          [&](const llvm::GlobalValue &value) { return llvm::is_contained(kernels, value.getName()); });
 
   llvm::LoopAnalysisManager lam;
   llvm::FunctionAnalysisManager fam;
@@ -234,7 +239,8 @@ Status compileHost(ModuleOp module, const HostTarget &target, const std::string 
   }
   std::string errors;
   llvm::raw_string_ostream errorStream(errors);
-  const char *args[] = {"ld.lld", "-shared", "--no-undefined", "--gc-sections", "-z", "noexecstack", "-o", output.c_str(), path.c_str()};
+  const char *args[] = {"ld.lld",      "-shared", "--no-undefined", "--gc-sections", "-z",
+                        "noexecstack", "-o",      output.c_str(),   path.c_str()};
   lld::Result result = lld::lldMain(args, llvm::nulls(), errorStream, {{lld::Gnu, &lld::elf::link}});
   llvm::sys::fs::remove(path);
   if (result.retCode)

@@ -45,8 +45,8 @@ void KernelBuilder::finish(int64_t scratchBytes) {
   func::ReturnOp::create(b, loc);
   b.setInsertionPointToEnd(module.getBody());
   Type pointer = pointerType(b.getContext()), word = b.getI64Type();
-  auto wrapper = func::FuncOp::create(b, loc, kernel.getSymName(),
-                                      b.getFunctionType({pointer, pointer, pointer, word, word}, {}));
+  auto wrapper =
+      func::FuncOp::create(b, loc, kernel.getSymName(), b.getFunctionType({pointer, pointer, pointer, word, word}, {}));
   wrapper->setAttr(kScratchBytesAttr, b.getI64IntegerAttr(scratchBytes));
   Block *entry = wrapper.addEntryBlock();
   b.setInsertionPointToStart(entry);
@@ -66,10 +66,14 @@ Value KernelBuilder::f32(float value) { return arith::ConstantOp::create(b, loc,
 Value KernelBuilder::null() { return LLVM::ZeroOp::create(b, loc, pointerType(b.getContext())); }
 Value KernelBuilder::add(Value x, Value y) { return arith::AddIOp::create(b, loc, x, y); }
 Value KernelBuilder::sub(Value x, Value y) { return arith::SubIOp::create(b, loc, x, y); }
-Value KernelBuilder::mul(Value x, int64_t y) { return y == 1 ? x : arith::MulIOp::create(b, loc, x, i64(y)).getResult(); }
+Value KernelBuilder::mul(Value x, int64_t y) {
+  return y == 1 ? x : arith::MulIOp::create(b, loc, x, i64(y)).getResult();
+}
 Value KernelBuilder::min(Value x, Value y) { return arith::MinSIOp::create(b, loc, x, y); }
 Value KernelBuilder::max(Value x, Value y) { return arith::MaxSIOp::create(b, loc, x, y); }
-Value KernelBuilder::udiv(Value x, int64_t y) { return y == 1 ? x : arith::DivUIOp::create(b, loc, x, i64(y)).getResult(); }
+Value KernelBuilder::udiv(Value x, int64_t y) {
+  return y == 1 ? x : arith::DivUIOp::create(b, loc, x, i64(y)).getResult();
+}
 Value KernelBuilder::urem(Value x, int64_t y) { return arith::RemUIOp::create(b, loc, x, i64(y)); }
 Value KernelBuilder::less(Value x, Value y) { return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, y); }
 Value KernelBuilder::toI32(Value x) { return arith::TruncIOp::create(b, loc, b.getI32Type(), x); }
@@ -88,7 +92,8 @@ Value KernelBuilder::rows() {
 //===-- Memory --------------------------------------------------------------------------------------------------===//
 
 Value KernelBuilder::at(Value pointer, Value bytes) {
-  return LLVM::GEPOp::create(b, loc, pointerType(b.getContext()), b.getI8Type(), pointer, ArrayRef<LLVM::GEPArg>{bytes});
+  return LLVM::GEPOp::create(b, loc, pointerType(b.getContext()), b.getI8Type(), pointer,
+                             ArrayRef<LLVM::GEPArg>{bytes});
 }
 Value KernelBuilder::at(Value pointer, int64_t bytes) { return bytes == 0 ? pointer : at(pointer, i64(bytes)); }
 
@@ -192,9 +197,8 @@ Value KernelBuilder::pointer(BindingKind kind, Value value) {
 }
 
 Value KernelBuilder::output(int64_t index) {
-  int64_t first = llvm::count_if(bindings, [&](const KernelBinding &binding) {
-    return isa_and_nonnull<BlockArgument>(binding.value);
-  });
+  int64_t first = llvm::count_if(
+      bindings, [&](const KernelBinding &binding) { return isa_and_nonnull<BlockArgument>(binding.value); });
   return inner.getArgument(first + index);
 }
 

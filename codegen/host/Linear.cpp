@@ -139,10 +139,17 @@ void LinearEmitter::multiply(LinearOp linear, Value task, int64_t blocks, Value 
   int64_t cols = packed.getCols();
   auto integer = getIntegerEncoding(xType);
   Value x = k.pointer(BindingKind::Activation, throughReshape(linear.getX()));
-  Value w = k.at(k.pointer(BindingKind::Stream, linear.getW()),
-                 k.mul(task, TQ_LINEAR_BLOCKS * layout.rowBlockBytes(cols)));
-  SmallVector<Value> args{w,         k.pointer(BindingKind::Levels, linear.getW()), x, k.i64(rowStrideBytes(xType)), rows,
-                          k.i64(cols), k.i32(int64_t(layout.kind)), k.i32(layout.bits), k.i32(layout.group)};
+  Value w =
+      k.at(k.pointer(BindingKind::Stream, linear.getW()), k.mul(task, TQ_LINEAR_BLOCKS * layout.rowBlockBytes(cols)));
+  SmallVector<Value> args{w,
+                          k.pointer(BindingKind::Levels, linear.getW()),
+                          x,
+                          k.i64(rowStrideBytes(xType)),
+                          rows,
+                          k.i64(cols),
+                          k.i32(int64_t(layout.kind)),
+                          k.i32(layout.bits),
+                          k.i32(layout.group)};
   if (integer)
     args.push_back(k.i32(integer.getSums()));
   args.append({k.i64(blocks), tile, workspace});
@@ -207,8 +214,9 @@ void LinearEmitter::run() {
     most = std::max(most, component.linears.size());
     for (LinearOp linear : component.linears) {
       auto packed = cast<PackedType>(linear.getW().getType());
-      workspaceBytes = std::max(workspaceBytes, linearScratchBytes(packed.getEncoding().getLayout(), activationKind(linear),
-                                                                   packed.getCols(), k.maxRows()));
+      workspaceBytes =
+          std::max(workspaceBytes, linearScratchBytes(packed.getEncoding().getLayout(), activationKind(linear),
+                                                      packed.getCols(), k.maxRows()));
     }
   }
   int64_t tileBytes = k.maxRows() * TQ_TILE_STRIDE * 4;
@@ -223,7 +231,8 @@ void LinearEmitter::run() {
     Value from = k.max(k.sub(k.begin, k.i64(first)), k.i64(0)), to = k.sub(k.end, k.i64(first));
     k.loop(from, k.min(to, k.i64(whole)), 1, [&](Value task) { block(component, task, TQ_LINEAR_BLOCKS); });
     if (rest)
-      k.loop(k.max(from, k.i64(whole)), k.min(to, k.i64(whole + 1)), 1, [&](Value task) { block(component, task, rest); });
+      k.loop(k.max(from, k.i64(whole)), k.min(to, k.i64(whole + 1)), 1,
+             [&](Value task) { block(component, task, rest); });
     first += tasks;
   }
 }

@@ -144,8 +144,9 @@ LogicalResult RowEmitter::emit(Operation &op) {
           return embed.emitError() << "reads a table that is not packed; run --tq-join-dequant first", failure();
         auto [kind, bits, group] = layout(packed);
         Value id = k.toI64(k.loadI32(rowOf(embed.getIds())));
-        k.call("decode_row", {k.pointer(BindingKind::Stream, embed.getTable()), k.pointer(BindingKind::Levels, embed.getTable()),
-                              id, k.i64(packed.getCols()), k.i32(kind), k.i32(bits), k.i32(group), target(embed.getY())});
+        k.call("decode_row",
+               {k.pointer(BindingKind::Stream, embed.getTable()), k.pointer(BindingKind::Levels, embed.getTable()), id,
+                k.i64(packed.getCols()), k.i32(kind), k.i32(bits), k.i32(group), target(embed.getY())});
         return success();
       })
       .Case<RmsNormOp>([&](RmsNormOp norm) {
@@ -176,7 +177,8 @@ LogicalResult RowEmitter::emit(Operation &op) {
       .Case<RopeTableOp>([&](RopeTableOp table) {
         Value pos = k.loadI32(rowOf(table.getPos())), frequencies = rowOf(table.getFrequencies());
         Value cos = target(table.getCos()), sin = target(table.getSin());
-        k.call("rope_table", {pos, frequencies, k.i64(width(table.getCos())), k.f32(table.getFactor().convertToFloat()), cos, sin});
+        k.call("rope_table",
+               {pos, frequencies, k.i64(width(table.getCos())), k.f32(table.getFactor().convertToFloat()), cos, sin});
         return success();
       })
       .Case<RopeOp>([&](RopeOp rope) {
@@ -189,10 +191,12 @@ LogicalResult RowEmitter::emit(Operation &op) {
       .Case<KVAppendOp>([&](KVAppendOp append) -> LogicalResult {
         auto kv = cast<KVType>(append.getState().getType());
         if (kv.getKEncoding() != kv.getVEncoding())
-          return append.emitError() << "stores keys and values in different encodings, which no micro-kernel does", failure();
-        k.call("kv_append", {rowOf(append.getK()), rowOf(append.getV()), k.pointer(BindingKind::Pool, append.getState()),
-                             k.pointer(BindingKind::PageTable), k.loadI32(rowOf(append.getPos())), k.i64(kv.getHeads()),
-                             k.i64(kv.getK()), k.i64(kv.getV()), k.i32(int64_t(kv.getKEncoding().getLayout().kind))});
+          return append.emitError() << "stores keys and values in different encodings, which no micro-kernel does",
+                 failure();
+        k.call("kv_append",
+               {rowOf(append.getK()), rowOf(append.getV()), k.pointer(BindingKind::Pool, append.getState()),
+                k.pointer(BindingKind::PageTable), k.loadI32(rowOf(append.getPos())), k.i64(kv.getHeads()),
+                k.i64(kv.getK()), k.i64(kv.getV()), k.i32(int64_t(kv.getKEncoding().getLayout().kind))});
         return success();
       })
       .Case<SdpaMergeOp>([&](SdpaMergeOp op) {

@@ -62,10 +62,10 @@ struct Layout {
 /// The levels of a codebook tensor, for every arithmetic: a plane of its own beside the stream (one per tensor).
 /// Unused entries repeat the last level.
 struct alignas(64) LevelTable {
-  float f32[16];    ///< the levels themselves
-  int16_t s16[16];  ///< level ~ s16 * s16Step, |s16| <= 2047
-  int8_t s8[16];    ///< level ~ s8 * s8Step, |s8| <= 127; the multiplier is searched for the least squared error
-  uint8_t u6[16];   ///< level ~ (u6 - 31.5) * u6Step, 0..63: two vpmaddubsw results fit 16 bits with s8 activations
+  float f32[16];   ///< the levels themselves
+  int16_t s16[16]; ///< level ~ s16 * s16Step, |s16| <= 2047
+  int8_t s8[16];   ///< level ~ s8 * s8Step, |s8| <= 127; the multiplier is searched for the least squared error
+  uint8_t u6[16];  ///< level ~ (u6 - 31.5) * u6Step, 0..63: two vpmaddubsw results fit 16 bits with s8 activations
   float s16Step, s8Step, u6Step;
   float reserved[13];
 };

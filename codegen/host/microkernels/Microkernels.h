@@ -55,9 +55,11 @@ void TQ_UK(linear_f32)(const void *w, const void *levels, const float *x, int64_
 // Integer activations: PackedActivation rows. Quantised layouts only. Per scale group: exact int32 dot product, then
 // acc = fma(float(dot - offset * sum), scale_w * scale_x, acc) in ascending order of groups (affine adds bias * scale_x * sum).
 void TQ_UK(linear_i8)(const void *w, const void *levels, const void *x, int64_t xRowBytes, int64_t m, int64_t k,
-                      int32_t kind, int32_t bits, int32_t group, int32_t sumGroup, int64_t nb, float *tile, void *scratch);
+                      int32_t kind, int32_t bits, int32_t group, int32_t sumGroup, int64_t nb, float *tile,
+                      void *scratch);
 void TQ_UK(linear_i16)(const void *w, const void *levels, const void *x, int64_t xRowBytes, int64_t m, int64_t k,
-                       int32_t kind, int32_t bits, int32_t group, int32_t sumGroup, int64_t nb, float *tile, void *scratch);
+                       int32_t kind, int32_t bits, int32_t group, int32_t sumGroup, int64_t nb, float *tile,
+                       void *scratch);
 
 // out[c] = value of W[row, c] in f32 (as in linear_f32), c < k; `w` is the first row block of the whole weight.
 void TQ_UK(decode_row)(const void *w, const void *levels, int64_t row, int64_t k, int32_t kind, int32_t bits,
@@ -70,7 +72,8 @@ void TQ_UK(rms_norm)(const float *x, const float *w, float *y, int64_t n, float 
 // Forward: y = H (signs * x) per block; inverse: y = signs * (H^T x). H = H_m (x) H_{2^k} / sqrt(block), index
 // = m-index * 2^k + 2^k-index, m the first of 1, 12, 20, 28 with block / m a power of two; the tables are Sloane's as
 // MLX uses them. `signs` is n floats of +-1, or null. block divides n. scratch: `block` floats.
-void TQ_UK(rotate)(const float *x, const float *signs, float *y, int64_t n, int64_t block, int32_t inverse, float *scratch);
+void TQ_UK(rotate)(const float *x, const float *signs, float *y, int64_t n, int64_t block, int32_t inverse,
+                   float *scratch);
 // PackedActivation rows; groups of 64, scale = max|x| / 127 (or 8191), round to nearest even; pads with zeros.
 void TQ_UK(quantize_i8)(const float *x, int64_t n, int32_t sumGroup, void *out);
 void TQ_UK(quantize_i16)(const float *x, int64_t n, int32_t sumGroup, void *out);
@@ -93,7 +96,8 @@ void TQ_UK(kv_append)(const float *k, const float *v, void *pool, const int32_t 
 // scale > 0. The result of one (t, h) must not depend on m or r: blocks of 64 keys (a page), online softmax per page in order.
 void TQ_UK(sdpa_split)(const float *q, int64_t qTokenStride, int64_t m, int64_t r, const void *pool,
                        const int32_t *pageTable, int64_t kvHead, int64_t heads, int64_t dk, int64_t dv, int32_t kind,
-                       int32_t pos, int32_t begin, int32_t end, int32_t window, float scale, float *partial, void *scratch);
+                       int32_t pos, int32_t begin, int32_t end, int32_t window, float scale, float *partial,
+                       void *scratch);
 // acc <- merge(acc, part), one (token, head) each; acc with max = -inf and sum = 0 is the neutral element.
 void TQ_UK(sdpa_merge)(float *acc, const float *part, int64_t dv);
 // out[i] = o[i] / sum, i < dv.

@@ -12,8 +12,10 @@
 
 #define TQ_ROW_KERNELS(X, isa)                                                                                         \
   X(rms_norm, isa)                                                                                                     \
-  X(rotate, isa) X(quantize_i8, isa) X(quantize_i16, isa) X(rope_table, isa) X(rope, isa) X(kv_append, isa)            \
-      X(sdpa_split, isa) X(sdpa_merge, isa) X(sdpa_finish, isa)
+  X(rotate, isa)                                                                                                       \
+  X(quantize_i8, isa)                                                                                                  \
+  X(quantize_i16, isa)                                                                                                 \
+  X(rope_table, isa) X(rope, isa) X(kv_append, isa) X(sdpa_split, isa) X(sdpa_merge, isa) X(sdpa_finish, isa)
 #define TQ_DECLARE_KERNEL(name, isa) decltype(tq_##name) tq_##name##_##isa;
 #define TQ_KERNEL_ADDRESS(name, isa) tq_##name##_##isa,
 #define TQ_KERNEL_FIELD(name, isa) decltype(&tq_##name) name;

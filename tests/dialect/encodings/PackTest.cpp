@@ -68,8 +68,8 @@ TEST_P(PackQuantised, RoundTrip) {
     for (int64_t c = 0; c < cols; ++c) {
       ASSERT_EQ(back[c], codes[r * cols + c]) << r << "," << c;
       int64_t g = r * perRow + c / layout.group;
-      float expected =
-          affine ? back[c] * f16ToF32(scales[g]) + f16ToF32(biases[g]) : roundToF16(levels.f32[back[c]] * f16ToF32(scales[g]));
+      float expected = affine ? back[c] * f16ToF32(scales[g]) + f16ToF32(biases[g])
+                              : roundToF16(levels.f32[back[c]] * f16ToF32(scales[g]));
       ASSERT_EQ(values[c], expected) << r << "," << c;
     }
   }
