@@ -54,6 +54,10 @@ Status Compiler::open() {
   if (options.package.context > config.maxPosition)
     return Error{"--context " + std::to_string(options.package.context) + " is longer than the " +
                  std::to_string(config.maxPosition) + " positions the model was made for; give at most that"};
+  for (int64_t layer : options.pipeline.weights.protectLayers)
+    if (layer >= config.layers)
+      return Error{"--protect-layers names layer " + std::to_string(layer) + ", but the model has layers 0 to " +
+                   std::to_string(config.layers - 1)};
   options.pipeline.entryPoints.context = options.package.context;
   options.package.activations = options.pipeline.activations.activations;
   if (options.cpus.empty())

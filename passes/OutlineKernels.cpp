@@ -40,7 +40,7 @@ static std::string layoutName(Layout layout) {
   return "";
 }
 
-/// "linear_cb4g64_int8_n2048_k2048_addf_m1": a trace reads without a lookup. Not unique by itself.
+/// "linear_cb4g64_int8_n2048k2048_addf_many": a trace reads without a lookup. Not unique by itself.
 static std::string kernelName(LaunchOp launch) {
   SmallVector<std::string> parts;
   auto add = [&](std::string part) {
