@@ -68,12 +68,19 @@ double weightBytes(const Entry &entry) {
   return bytes;
 }
 
+/// Starts the sequence anew with `depth` tokens.
+Status fill(Session &session, int64_t depth) {
+  session.rewind(0);
+  return depth ? session.feed(randomTokens(depth, session.vocab())) : Status();
+}
+
 Result<BenchResult> runPrefill(Session &session, const BenchCase &what) {
   std::vector<int32_t> tokens = randomTokens(what.tokens, session.vocab());
+  TQ_TRY(fill(session, what.depth));
   std::vector<double> times;
   double spent = 0;
   for (int i = 0; i < kLeastRepeats || (spent < kEnoughSeconds && i < kMostRepeats); ++i) {
-    session.rewind(0);
+    session.rewind(what.depth);
     auto begin = Clock::now();
     TQ_TRY(session.feed(tokens));
     double time = seconds(begin);
@@ -92,10 +99,11 @@ Result<BenchResult> runPrefill(Session &session, const BenchCase &what) {
 Result<BenchResult> runDecode(Session &session, ReadBandwidth &read, const BenchCase &what) {
   std::vector<int32_t> tokens = randomTokens(what.tokens, session.vocab());
   std::span<const int32_t> all = tokens;
+  TQ_TRY(fill(session, what.depth));
   std::vector<double> rates, reads;
   double spent = 0;
   for (int i = 0; i < kLeastRepeats || (spent < kEnoughSeconds && i < kMostRepeats); ++i) {
-    session.rewind(0);
+    session.rewind(what.depth);
     reads.push_back(read.measure());
     double time = 0;
     for (size_t next = 0; next < all.size();) {
@@ -112,14 +120,20 @@ Result<BenchResult> runDecode(Session &session, ReadBandwidth &read, const Bench
     if (i > 0)
       rates.push_back(double(what.tokens) / time);
   }
-  session.rewind(0);
   BenchResult result;
   result.what = what;
+  result.stateBytes = session.stateBytes();
+  session.rewind(0);
   result.tokensPerSecond = median(rates);
   result.weightsGBs = result.tokensPerSecond * weightBytes(session.entryFor(1)) / 1e9;
   result.readGBs = median(reads) / 1e9;
   result.bestReadGBs = *std::ranges::max_element(reads) / 1e9;
   return result;
+}
+
+bool parseCount(std::string_view digits, int64_t &count) {
+  auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
+  return error == std::errc() && stop == digits.data() + digits.size() && count > 0;
 }
 
 } // namespace
@@ -132,13 +146,13 @@ Result<std::vector<BenchCase>> tq::parseBench(std::string_view list) {
     begin = end + 1;
     BenchCase one;
     one.prefill = item.starts_with("pp");
-    std::string_view digits = item.substr(std::min<size_t>(2, item.size()));
-    auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), one.tokens);
-    if (!(one.prefill || item.starts_with("tg")) || error != std::errc() || stop != digits.data() + digits.size() ||
-        one.tokens < 1)
+    std::string_view counts = item.substr(std::min<size_t>(2, item.size()));
+    size_t at = counts.find('@');
+    if (!(one.prefill || item.starts_with("tg")) || !parseCount(counts.substr(0, at), one.tokens) ||
+        (at != counts.npos && !parseCount(counts.substr(at + 1), one.depth)))
       return Error{fmt::format("'{}' is no benchmark: pp and a number of "
                                "tokens (a prompt), or tg and one (text), as in "
-                               "pp512,tg128",
+                               "pp512,tg128; tg32@4096 begins after 4096 tokens",
                                item)};
     cases.push_back(one);
   }
@@ -148,11 +162,10 @@ Result<std::vector<BenchCase>> tq::parseBench(std::string_view list) {
 Result<std::vector<BenchResult>> tq::runBench(Session &session, Device &device, const std::vector<BenchCase> &cases,
                                               const BenchProgress &progress) {
   for (const BenchCase &what : cases)
-    if (what.tokens > session.context())
-      return Error{fmt::format("cannot run {}: it needs a context of {}, but "
-                               "this one has {}; try {}{}",
-                               what.name(), what.tokens, session.context(), what.prefill ? "pp" : "tg",
-                               session.context())};
+    if (uint64_t needed = uint64_t(what.tokens) + uint64_t(what.depth); needed > uint64_t(session.context()))
+      return Error{fmt::format("cannot run {}: it needs a context of {}, but this one has {}{}", what.name(), needed,
+                               session.context(),
+                               what.depth ? "" : fmt::format("; try {}{}", what.prefill ? "pp" : "tg", session.context()))};
   std::optional<ReadBandwidth> read;
   std::vector<BenchResult> results;
   for (const BenchCase &what : cases) {

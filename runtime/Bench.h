@@ -1,6 +1,7 @@
 //===- Bench.h - Tokens per second, and what limits them --------*- C++ -*-===//
 //   pp512   a prompt of 512 random tokens, fed at once
 //   tg128   128 random tokens, fed one by one
+// Either may say after how many tokens it begins, as in tg32@4096.
 // Bandwidth is read between the parts of a tg, so that both see the same
 // minute: a shared memory bus may be twice as fast in the next.
 //===----------------------------------------------------------------------===//
@@ -20,7 +21,10 @@ namespace tq {
 struct BenchCase {
   bool prefill = true; ///< pp, else tg
   int64_t tokens = 0;
-  std::string name() const { return (prefill ? "pp" : "tg") + std::to_string(tokens); }
+  int64_t depth = 0; ///< tokens in the cache before
+  std::string name() const {
+    return (prefill ? "pp" : "tg") + std::to_string(tokens) + (depth ? "@" + std::to_string(depth) : "");
+  }
 };
 
 struct BenchResult {
@@ -30,9 +34,10 @@ struct BenchResult {
   double weightsGBs = 0;      ///< tg: packed weights
   double readGBs = 0;         ///< tg: plain read, median of readings
   double bestReadGBs = 0;     ///< tg: the fastest of them
+  uint64_t stateBytes = 0;    ///< tg: the cache's pages at the end
 };
 
-/// "pp512,tg128".
+/// "pp512,tg128,tg32@4096".
 Result<std::vector<BenchCase>> parseBench(std::string_view list);
 
 using BenchProgress = std::function<void(const std::string &doing)>;

@@ -69,7 +69,7 @@ void addOptions(CLI::App &app, RunOptions &options, Raw &raw) {
       ->type_name("FILE");
   group(app.add_option("--bench", raw.bench,
                        "measure speed: pp512 a prompt of 512 tokens, tg128 "
-                       "text of 128"),
+                       "text of 128, tg32@4096 of 32 after 4096"),
         kWhat)
       ->type_name("pp512,tg128");
 

@@ -5,7 +5,8 @@ Through the command line only. decode: tokens per second with an empty cache, th
 those as a fraction of the best plain read that tq-run measures in the same process. prefill: 512 tokens, GFLOPS of all
 threads together. compile: time and peak resident memory of tq-compile from the float checkpoint (mapped pages count).
 start: from process start to the first launch, with the files in the page cache. Rows "signs" are TurboQuant checkpoints
-whose q/k/v and gate/up need different rotations.
+whose q/k/v and gate/up need different rotations. cache: the bytes that attention reads per token after 4096 tokens, over the
+time by which such a token takes longer than one at the start, and as a fraction of the plain read.
 """
 
 import argparse
@@ -60,16 +61,26 @@ def measure(source, package, flags, threads, bench):
     return row, errors
 
 
-def cells(name, row, threads, pp, tg):
+def attention(row, tg, deep):
+    """GB/s of the cache, from two decode rates."""
+    a, b = row.get(tg, {}), row.get(deep, {})
+    if not a.get("tok_s") or not b.get("tok_s"):
+        return None
+    return (b["state_bytes"] - a["state_bytes"]) / (1 / b["tok_s"] - 1 / a["tok_s"]) / 1e9
+
+
+def cells(name, row, threads, pp, tg, deep):
     def num(value, form):
         return format(value, form) if isinstance(value, (int, float)) else "-"
 
     p, t = row.get(pp, {}), row.get(tg, {})
+    cache = attention(row, tg, deep)
     ratio = t["weights_gb_s"] / t["read_gb_s"] if t.get("weights_gb_s") and t.get("read_gb_s") else None
     return [name, num(p.get("tok_s"), ".0f"), num(p.get("gflops"), ".0f"), num(p["gflops"] / threads if "gflops" in p else None, ".0f"),
             num(t.get("tok_s"), ".1f"), num(t.get("weights_gb_s"), ".1f"), num(t.get("read_gb_s"), ".1f"), num(ratio, ".0%"),
             num(row.get("compile_s"), ".1f"), num(row["compile_rss"] / 1e9 if "compile_rss" in row else None, ".2f"),
-            num(row["bytes"] / 1e9 if "bytes" in row else None, ".3f"), num(row.get("startup_s"), ".3f")]
+            num(row["bytes"] / 1e9 if "bytes" in row else None, ".3f"), num(row.get("startup_s"), ".3f"),
+            num(cache, ".1f"), num(cache / t["read_gb_s"] if cache else None, ".0%")]
 
 
 def main():
@@ -89,18 +100,18 @@ def main():
     name, isa, cores = common.cpu()
     print(f"CPU: {name}; {isa}; {cores} cores, {a.threads} threads used")
     failed, results = [], {}
-    head = ["", "prefill tok/s", "GFLOPS", "per thread", "decode tok/s", "GB/s", "read GB/s", "ratio", "compile s", "peak GB", "weights GB", "start s"]
+    head = ["", "prefill tok/s", "GFLOPS", "per thread", "decode tok/s", "GB/s", "read GB/s", "ratio", "compile s", "peak GB", "weights GB", "start s", "cache GB/s", "ratio"]
     rows = [head]
     extra = [f"--activations={a.activations}"] if a.activations else []
 
-    def add(label, source, flags, pp="pp512", tg="tg128"):
+    def add(label, source, flags, pp="pp512", tg="tg128", deep=None):
         print(f"{label} …", file=sys.stderr)
         package = common.SCRATCH / (label.replace(" ", "-") + ".tqpkg")
         try:
-            row, errors = measure(source(), package, flags, a.threads, [[pp, tg]])
+            row, errors = measure(source(), package, flags, a.threads, [[pp, tg], [deep]] if deep else [[pp, tg]])
         except ToolError as e:
             row, errors = {}, [str(e)]
-        rows.append(cells(label, row, a.threads, pp, tg))
+        rows.append(cells(label, row, a.threads, pp, tg, deep))
         results[label] = row
         failed.extend(f"{label}: {e}" for e in errors)
         if not a.keep:
@@ -118,14 +129,15 @@ def main():
                           f"but there are {free:.0f} and {memory:.0f}")
             continue
         for w in filter(None, a.weights.split(",")):
-            add(f"{shape} {w}", lambda: checkpoint(shape, None, a.layers), [f"--weights={w}", *extra])
+            add(f"{shape} {w}", lambda: checkpoint(shape, None, a.layers), [f"--weights={w}", *extra], deep="tg32@4096" if w == "tq4" else None)
         if not a.activations:
             add(f"{shape} tq4 int16", lambda: checkpoint(shape, None, a.layers), ["--weights=tq4", "--activations=int16"])
         for bits in map(int, filter(None, a.signs.split(","))):
             add(f"{shape} signs {bits} bit", lambda: checkpoint(shape, bits, a.layers), extra)
     common.table(rows)
     print("bars: decode ratio 85 % (compute-bound CPUs: less); GFLOPS per thread with int8 activations: AMX 500, AVX-512+VNNI 200, AVX2 150, "
-          "with exact ones (int16) 100; 1.1B: compile 60 s and 1.5 GB, start 0.3 s; bundled model: 1500 tok/s")
+          "with exact ones (int16) 100; 1.1B: compile 60 s and 1.5 GB, start 0.3 s; bundled model: 1500 tok/s; "
+          "cache AVX-512 50 %, AVX2 17 GB/s")
     if a.json:
         with open(a.json, "w") as f:
             json.dump(dict(cpu=name, isa=isa, threads=a.threads, results=results), f, indent=1)

@@ -68,16 +68,23 @@ TEST(Bench, List) {
   ASSERT_EQ(cases->size(), 2u);
   EXPECT_EQ((*cases)[0].name(), "pp512");
   EXPECT_EQ((*cases)[1].name(), "tg128");
-  for (const char *bad : {"", "pp", "pp0", "xx5", "pp5,", "pp5 ", "tg-1", "pp99999999999999999999"})
+  auto deep = parseBench("tg32@4096");
+  ASSERT_TRUE(deep.ok());
+  EXPECT_EQ((*deep)[0].tokens, 32);
+  EXPECT_EQ((*deep)[0].depth, 4096);
+  EXPECT_EQ((*deep)[0].name(), "tg32@4096");
+  for (const char *bad : {"", "pp", "pp0", "xx5", "pp5,", "pp5 ", "tg-1", "pp99999999999999999999", "tg5@", "tg5@0", "@5"})
     EXPECT_FALSE(parseBench(bad).ok()) << bad;
   EXPECT_EQ(parseBench("pq4").message(), "'pq4' is no benchmark: pp and a number of tokens (a prompt), or tg and one "
-                                         "(text), as in pp512,tg128");
+                                         "(text), as in pp512,tg128; tg32@4096 begins after 4096 tokens");
 }
 
 TEST(Bench, RefusesWhatDoesNotFit) {
   Fixture fixture;
   EXPECT_EQ(runBench(*fixture.session, *fixture.device, *parseBench("tg8,pp512")).message(),
             "cannot run pp512: it needs a context of 512, but this one has 100; try pp100");
+  EXPECT_EQ(runBench(*fixture.session, *fixture.device, *parseBench("tg10@91")).message(),
+            "cannot run tg10@91: it needs a context of 101, but this one has 100");
 }
 
 TEST(Bench, Figures) {
@@ -89,6 +96,15 @@ TEST(Bench, Figures) {
   // 40 tokens of the mark, one row of the head.
   double flops = 40 * 10 + 2 * 64;
   EXPECT_NEAR(prefill.gflops / (prefill.tokensPerSecond / 40 * flops / 1e9), 1, 1e-9);
+  EXPECT_EQ(fixture.session->position(), 0);
+}
+
+TEST(Bench, BeginsAfterDepth) {
+  Fixture fixture;
+  auto results = runBench(*fixture.session, *fixture.device, *parseBench("tg8,tg8@40"));
+  ASSERT_TRUE(results.ok()) << results.message();
+  EXPECT_GT((*results)[1].tokensPerSecond, 0);
+  EXPECT_GT((*results)[1].stateBytes, (*results)[0].stateBytes);
   EXPECT_EQ(fixture.session->position(), 0);
 }
 
