@@ -202,7 +202,8 @@ LogicalResult ScheduleStepsPass::schedule(func::FuncOp func) {
         {range.getOffset(), range.getBytes(), rowStrideBytes(cast<RankedTensorType>(value.getType()))});
   };
   SmallVector<NamedAttribute> inputs, outputs;
-  for (auto [name, arg] : llvm::zip(ArrayRef<StringRef>{"ids", "pos"}, func.getArguments()))
+  const StringRef names[] = {"ids", "pos"};
+  for (auto [name, arg] : llvm::zip(names, func.getArguments()))
     inputs.push_back(b.getNamedAttr(name, port(arg)));
   Operation *ret = func.getBody().front().getTerminator();
   outputs.push_back(b.getNamedAttr("logits", port(ret->getOperand(0))));
