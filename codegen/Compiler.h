@@ -16,10 +16,11 @@ struct CompileOptions {
   PackageOptions package; ///< output, force, threads, progress; context 0: the model's
   PipelineOptions pipeline;
   ScaleRule scale = ScaleRule::Search;
-  std::vector<std::string> cpus; ///< HostTarget names; empty: host
-  std::string untilAfter;        ///< a phase of kPhases; empty: all
-  std::string dumpDirectory;     ///< numbered .mlir files, one per phase; empty: none
-  std::string continueFrom;      ///< a dumped file to start from instead of importing; empty: none
+  std::vector<std::string> devices; ///< host, metal; empty: host
+  std::vector<std::string> cpus;    ///< of device host: HostTarget names; empty: host
+  std::string untilAfter;           ///< a phase of kPhases; empty: all
+  std::string dumpDirectory;        ///< numbered .mlir files, one per phase; empty: none
+  std::string continueFrom;         ///< a dumped file to start from instead of importing; empty: none
 };
 
 /// What the closing summary says.
@@ -40,6 +41,8 @@ public:
   Result<CompileSummary> plan();
   /// plan(), then kernels and package.
   Result<CompileSummary> compile();
+  /// Static costs and predicted times of the Metal target, as text. Nothing is written, no weight is read.
+  Result<std::string> explain();
   /// Stops after options.untilAfter; returns the IR as text (assembly after emit).
   Result<std::string> print();
   /// Warnings of the passes, in order.
@@ -48,17 +51,18 @@ public:
 private:
   Status open();
   Status runUntil(const std::string &phase);
-  Status phase(const std::string &name, llvm::function_ref<void(mlir::OpPassManager &)> build);
-  Status dump(const std::string &name);
+  Status phase(mlir::ModuleOp module, const std::string &name, llvm::function_ref<void(mlir::OpPassManager &)> build);
+  Status dump(mlir::ModuleOp module, const std::string &name);
   mlir::LogicalResult collect(mlir::Diagnostic &diagnostic);
 
   CompileOptions options;
   mlir::MLIRContext context;
   std::optional<Checkpoint> checkpoint;
   ModelConfig config;
-  mlir::OwningOpRef<mlir::ModuleOp> module;
+  mlir::OwningOpRef<mlir::ModuleOp> model;                      // up to the phase rotate
+  std::vector<mlir::OwningOpRef<mlir::ModuleOp>> deviceModules; // from then on, one of each build
+  std::vector<Build> builds;
   std::optional<Weights> weights;
-  std::vector<HostTarget> targets;
   std::vector<std::string> warningList;
   std::string firstError;
 };

@@ -3,8 +3,10 @@
 // written in order, and its pages of the checkpoint are released.
 
 #include "codegen/PackageWriter.h"
+#include "codegen/gpu/BuildGpuKernels.h"
 #include "codegen/host/KernelBuilder.h"
 #include "codegen/host/microkernels/Microkernels.h"
+#include "codegen/metal/CompileMetal.h"
 #include "mlir/IR/AffineExpr.h"
 #include "runtime/AtomicDirectory.h"
 #include "runtime/Manifest.h"
@@ -28,6 +30,17 @@ namespace tq {
 //===-- Planning ------------------------------------------------------------------------------------------------===//
 
 namespace {
+constexpr const char *kMetalLibrary = "kernels.metal";
+std::string libraryOf(const HostTarget &host) { return "kernels." + host.isa + ".so"; }
+
+/// Null on devices that have none.
+gpu::GPUFuncOp findGpuKernel(ModuleOp module, llvm::StringRef name) {
+  for (auto kernels : module.getOps<gpu::GPUModuleOp>())
+    if (auto kernel = kernels.lookupSymbol<gpu::GPUFuncOp>(name))
+      return kernel;
+  return {};
+}
+
 Expr toExpr(AffineExpr e) {
   Expr expr;
   if (auto constant = dyn_cast<AffineConstantExpr>(e)) {
@@ -49,15 +62,14 @@ Expr toExpr(AffineExpr e) {
 
 class Planner {
 public:
-  Planner(ModuleOp module, const Weights &weights) : module(module), weights(weights) {}
-  Status run(Manifest &manifest, const PackageOptions &options, const std::vector<HostTarget> &targets);
+  explicit Planner(const Weights &weights) : weights(weights) {}
+  Status run(Manifest &manifest, ModuleOp model, const std::vector<Build> &builds);
 
 private:
   Result<uint64_t> section(PlaneAttr plane);
-  Result<Entry> entry(TableOp table);
+  Result<Entry> entry(TableOp table, ModuleOp module);
   static std::vector<Port> ports(DictionaryAttr dictionary);
 
-  ModuleOp module;
   const Weights &weights;
   Manifest *manifest = nullptr;
   llvm::DenseMap<Attribute, uint64_t> sections, states;
@@ -99,7 +111,7 @@ std::vector<Port> Planner::ports(DictionaryAttr dictionary) {
   return result;
 }
 
-Result<Entry> Planner::entry(TableOp table) {
+Result<Entry> Planner::entry(TableOp table, ModuleOp module) {
   Entry entry;
   entry.name = table.getSymName().str();
   entry.max_tokens = int32_t(table.getMaxTokens());
@@ -130,6 +142,8 @@ Result<Entry> Planner::entry(TableOp table) {
       }
       step.bindings.push_back(binding);
     }
+    if (gpu::GPUFuncOp kernel = findGpuKernel(module, op.getKernel()))
+      step.simdgroups = kernel.getKnownBlockSize()->drop_front().front();
     // A worker's scratch must serve every kernel of the entry.
     if (auto kernel = module.lookupSymbol<func::FuncOp>(op.getKernelAttr()))
       if (auto bytes = kernel->getAttrOfType<mlir::IntegerAttr>(kScratchBytesAttr))
@@ -139,9 +153,9 @@ Result<Entry> Planner::entry(TableOp table) {
   return entry;
 }
 
-Status Planner::run(Manifest &result, const PackageOptions &options, const std::vector<HostTarget> &targets) {
+Status Planner::run(Manifest &result, ModuleOp model, const std::vector<Build> &builds) {
   manifest = &result;
-  for (StateOp op : module.getOps<StateOp>()) {
+  for (StateOp op : model.getOps<StateOp>()) {
     auto kv = cast<KVType>(op.getType());
     auto bytes = [](EncodingAttrInterface encoding) { return encoding.getLayout().denseBytes(); };
     State state;
@@ -152,20 +166,23 @@ Status Planner::run(Manifest &result, const PackageOptions &options, const std::
     states[FlatSymbolRefAttr::get(op.getSymNameAttr())] = result.states.size();
     result.states.push_back(state);
   }
-  std::vector<Entry> entries;
-  for (TableOp table : module.getOps<TableOp>()) {
-    TQ_TRY_ASSIGN(Entry e, entry(table));
-    entries.push_back(std::move(e));
+  for (const Build &build : builds) {
+    std::vector<Entry> entries;
+    ModuleOp module = build.module;
+    for (TableOp table : module.getOps<TableOp>()) {
+      TQ_TRY_ASSIGN(Entry e, entry(table, module));
+      entries.push_back(std::move(e));
+    }
+    for (const HostTarget &host : build.hosts)
+      result.targets.push_back({host.name, "host", host.features, libraryOf(host), build.activations, entries});
+    if (build.device == "metal")
+      result.targets.push_back({"metal-apple7", "metal", {}, kMetalLibrary, build.activations, std::move(entries)});
   }
-  for (const HostTarget &target : targets)
-    result.targets.push_back(
-        {target.name, "host", target.features, "kernels." + target.isa + ".so", options.activations, entries});
   return {};
 }
 
-Result<Manifest> planPackage(ModuleOp module, const Weights &weights, const Checkpoint &checkpoint,
-                             const ModelConfig &config, const PackageOptions &options,
-                             const std::vector<HostTarget> &targets) {
+Result<Manifest> planPackage(ModuleOp source, const std::vector<Build> &builds, const Weights &weights,
+                             const Checkpoint &checkpoint, const ModelConfig &config, const PackageOptions &options) {
   Manifest manifest;
   manifest.producer = "tq " TQ_VERSION;
   Model &model = manifest.model;
@@ -175,7 +192,7 @@ Result<Manifest> planPackage(ModuleOp module, const Weights &weights, const Chec
   model.hidden = config.hidden;
   model.layers = config.layers;
   model.context = options.context;
-  for (WeightOp weight : module.getOps<WeightOp>())
+  for (WeightOp weight : source.getOps<WeightOp>())
     if (weight.getSource() && !weight.getSource()->ends_with("/qjl"))
       model.parameters += uint64_t(weight.getPacked().getRows()) * weight.getPacked().getCols();
   if (config.bos)
@@ -192,7 +209,7 @@ Result<Manifest> planPackage(ModuleOp module, const Weights &weights, const Chec
     model.generation["top_p"] = *g.topP;
   if (g.repetitionPenalty)
     model.generation["repetition_penalty"] = *g.repetitionPenalty;
-  TQ_TRY(Planner(module, weights).run(manifest, options, targets));
+  TQ_TRY(Planner(weights).run(manifest, source, builds));
   return manifest;
 }
 
@@ -344,19 +361,26 @@ Status writeText(const std::string &path, std::string_view text) {
 }
 } // namespace
 
-Result<Manifest> writePackage(Manifest manifest, ModuleOp built, const Weights &weights, const Checkpoint &checkpoint,
-                              const PackageOptions &options, const std::vector<HostTarget> &targets) {
+Result<Manifest> writePackage(Manifest manifest, const std::vector<Build> &builds, const Weights &weights,
+                              const Checkpoint &checkpoint, const PackageOptions &options) {
   TQ_TRY_ASSIGN(AtomicDirectory directory, AtomicDirectory::create(options.output, options.force));
   auto report = [&](uint64_t done, uint64_t total, const std::string &what) {
     if (options.progress)
       options.progress(done, total, what);
   };
-  for (const HostTarget &target : targets) {
-    report(0, 0, "compiling kernels for " + target.name);
-    std::string name = "kernels." + target.isa + ".so";
-    TQ_TRY(compileHost(built, target, directory.path() + "/" + name));
-    TQ_TRY_ASSIGN(File file, describe(directory.path(), name));
-    manifest.files.push_back(file);
+  for (const Build &build : builds) {
+    for (const HostTarget &host : build.hosts) {
+      report(0, 0, "compiling kernels for " + host.name);
+      TQ_TRY(compileHost(build.module, host, directory.path() + "/" + libraryOf(host)));
+      TQ_TRY_ASSIGN(File file, describe(directory.path(), libraryOf(host)));
+      manifest.files.push_back(file);
+    }
+    if (build.device == "metal") {
+      TQ_TRY_ASSIGN(std::string text, printMetal(build.module));
+      TQ_TRY(writeText(directory.path() + "/" + kMetalLibrary, text));
+      TQ_TRY_ASSIGN(File file, describe(directory.path(), kMetalLibrary));
+      manifest.files.push_back(file);
+    }
   }
   for (const fs::path &text : checkpoint.textFiles()) {
     std::error_code ec;
@@ -376,7 +400,7 @@ Result<Manifest> writePackage(Manifest manifest, ModuleOp built, const Weights &
     StreamWriter streams(files, threads);
     for (Section &section : manifest.sections) {
       auto [name, plane] = llvm::StringRef(section.name).rsplit('/');
-      auto symbol = FlatSymbolRefAttr::get(built.getContext(), name);
+      auto symbol = FlatSymbolRefAttr::get(builds.front().module->getContext(), name);
       auto wrote = [&](uint64_t bytes) { report(done += bytes, total, "writing weights"); };
       if (plane == "stream") {
         WeightOp op = weights.weight(symbol);

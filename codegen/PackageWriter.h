@@ -16,20 +16,27 @@ using Progress = std::function<void(uint64_t done, uint64_t total, const std::st
 struct PackageOptions {
   std::string output;
   bool force = false;
-  std::string activations; ///< for the manifest
   int64_t context = 0;
   unsigned threads = 0; ///< 0: all cores
   Progress progress;
 };
 
-/// The manifest of a scheduled module: sections without hashes, states, tables. Reads no weight.
-Result<Manifest> planPackage(mlir::ModuleOp scheduled, const Weights &weights, const Checkpoint &checkpoint,
-                             const ModelConfig &config, const PackageOptions &options,
-                             const std::vector<HostTarget> &targets);
+/// A device's own module, scheduled and with its kernels built, and what it is compiled for.
+struct Build {
+  std::string device; ///< host | metal
+  mlir::ModuleOp module;
+  std::string activations;       ///< for the manifest
+  std::vector<HostTarget> hosts; ///< of device host: the runtime takes the first that runs
+};
 
-/// Writes the package: kernels of `built` (functions, after build-kernels), weights, tokenizer, manifest. Atomic.
-Result<Manifest> writePackage(Manifest plan, mlir::ModuleOp built, const Weights &weights, const Checkpoint &checkpoint,
-                              const PackageOptions &options, const std::vector<HostTarget> &targets);
+/// The manifest: sections without hashes, the states of `model` (after the phase rotate), the tables of the builds.
+/// Targets share sections and states. Reads no weight.
+Result<Manifest> planPackage(mlir::ModuleOp model, const std::vector<Build> &builds, const Weights &weights,
+                             const Checkpoint &checkpoint, const ModelConfig &config, const PackageOptions &options);
+
+/// Writes the package: kernels, weights, tokenizer, manifest. Atomic.
+Result<Manifest> writePackage(Manifest plan, const std::vector<Build> &builds, const Weights &weights,
+                              const Checkpoint &checkpoint, const PackageOptions &options);
 
 } // namespace tq
 #endif

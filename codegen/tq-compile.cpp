@@ -19,7 +19,7 @@ namespace {
 struct Arguments {
   CompileOptions compile;
   std::string scale = "search", activations = "int8", kv = "auto", protect, targets = "host", cpus;
-  bool activationsGiven = false, plan = false, json = false, quiet = false;
+  bool activationsGiven = false, plan = false, explain = false, json = false, quiet = false;
 };
 
 constexpr const char *kFooter = R"(examples:
@@ -101,9 +101,11 @@ void addOptions(CLI::App &app, Arguments &a) {
   app.add_option("--kv", a.kv, "keys and values: f16 or f32 (auto: f32 with --activations=f32, else f16)")
       ->check(CLI::IsMember({"auto", "f16", "f32"}))
       ->default_str("auto");
-  app.add_option("--target", a.targets, "host")->default_str("host");
+  app.add_option("--target", a.targets, "devices, comma-separated: host, metal; they share the weights")
+      ->default_str("host");
   app.add_option("--cpu", a.cpus,
-                 "instruction sets, comma-separated: host, x86-64-amx, x86-64-avx512, x86-64-v3, aarch64-dotprod")
+                 "for --target=host: instruction sets, comma-separated: host, x86-64-amx, x86-64-avx512, x86-64-v3, "
+                 "aarch64-dotprod")
       ->default_str("host");
   app.add_option("--context", c.package.context, "most positions the package serves (default: the model's)")
       ->check(CLI::PositiveNumber);
@@ -111,6 +113,8 @@ void addOptions(CLI::App &app, Arguments &a) {
       ->check(CLI::Range(1, 1024));
   app.add_flag("--plan", a.plan,
                "print the memory plan from headers alone, write nothing; exit 0 if it fits this machine, else 1");
+  app.add_flag("--explain", a.explain,
+               "print the static cost of every Metal kernel and predicted times per chip, write nothing");
   app.add_flag("--json", a.json, "one JSON object on stdout instead of the summary");
   app.add_option("--until-after", c.untilAfter,
                  "stop after a phase and print its IR: import, rotate, fuse, schedule, kernels, emit")
@@ -159,9 +163,12 @@ std::string checkUsage(Arguments &a) {
     return "--embed-bits and --head-bits must be 2 to 8";
   if (!a.protect.empty() && !parseLayers(a.protect, w.protectLayers))
     return "--protect-layers must be a list like 0-1,30-31, but is '" + a.protect + "'";
-  for (llvm::StringRef target : llvm::split(a.targets, ','))
-    if (target != "host")
-      return "--target " + target.str() + " is not supported; there is host";
+  for (llvm::StringRef target : llvm::split(a.targets, ',')) {
+    if (target != "host" && target != "metal")
+      return "--target " + target.str() + " is not supported; there are host and metal";
+    if (!llvm::is_contained(c.devices, target))
+      c.devices.push_back(target.str());
+  }
   return "";
 }
 
@@ -191,8 +198,8 @@ int run(Arguments &a) {
     for (const std::string &warning : compiler.warnings())
       fmt::print(stderr, "warning: {}\n", warning);
   };
-  if (!c.untilAfter.empty()) {
-    Result<std::string> text = compiler.print();
+  if (!c.untilAfter.empty() || a.explain) {
+    Result<std::string> text = a.explain ? compiler.explain() : compiler.print();
     warn();
     if (!text)
       return fail(text.message());

@@ -36,6 +36,8 @@ bool isTokenTensor(mlir::Type type);
 #include "dialect/TQOps.h.inc"
 #define GET_OP_CLASSES
 #include "dialect/TQStructureOps.h.inc"
+#define GET_OP_CLASSES
+#include "dialect/TQKernelOps.h.inc"
 
 namespace tq {
 

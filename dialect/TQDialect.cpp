@@ -24,6 +24,7 @@ void TQDialect::initialize() {
 #include "dialect/TQOps.cpp.inc"
       >();
   registerStructureOps();
+  registerKernelOps();
 }
 
 bool tq::isTokenTensor(Type type) {

@@ -19,6 +19,7 @@ def TQ_Dialect : Dialect {
   let extraClassDeclaration = [{
     void registerAttributesAndTypes();
     void registerStructureOps();
+    void registerKernelOps();
   }];
 }
 

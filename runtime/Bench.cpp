@@ -163,9 +163,9 @@ Result<std::vector<BenchResult>> tq::runBench(Session &session, Device &device, 
                                               const BenchProgress &progress) {
   for (const BenchCase &what : cases)
     if (uint64_t needed = uint64_t(what.tokens) + uint64_t(what.depth); needed > uint64_t(session.context()))
-      return Error{fmt::format("cannot run {}: it needs a context of {}, but this one has {}{}", what.name(), needed,
-                               session.context(),
-                               what.depth ? "" : fmt::format("; try {}{}", what.prefill ? "pp" : "tg", session.context()))};
+      return Error{fmt::format(
+          "cannot run {}: it needs a context of {}, but this one has {}{}", what.name(), needed, session.context(),
+          what.depth ? "" : fmt::format("; try {}{}", what.prefill ? "pp" : "tg", session.context()))};
   std::optional<ReadBandwidth> read;
   std::vector<BenchResult> results;
   for (const BenchCase &what : cases) {

@@ -8,20 +8,16 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-#if defined(__APPLE__)
-#include <mach-o/dyld.h>
-#endif
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <filesystem>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <vector>
 
 using namespace tq;
@@ -31,19 +27,8 @@ extern char **environ;
 
 namespace {
 
-std::string ownPath() {
-#if defined(__APPLE__)
-  char path[4096];
-  uint32_t size = sizeof(path);
-  return _NSGetExecutablePath(path, &size) == 0 ? path : "";
-#else
-  std::error_code error;
-  return fs::read_symlink("/proc/self/exe", error).string();
-#endif
-}
-
 Result<std::string> findCompiler() {
-  std::string beside = (fs::path(ownPath()).parent_path() / "tq-compile").string();
+  std::string beside = (fs::path(ownExecutable()).parent_path() / "tq-compile").string();
   if (access(beside.c_str(), X_OK) == 0)
     return beside;
   return Error{fmt::format("cannot compile the checkpoint: there is no {}", beside)};

@@ -45,8 +45,9 @@ public:
   /// Binds the launches of target().entries[index]; the result is for run().
   virtual Result<int> load(size_t index, const Memory &memory) = 0;
   /// Runs a loaded entry point to its end; its writes are then visible. Does
-  /// not allocate, unless a trace is given.
-  virtual void run(int loaded, std::span<const int32_t> params, Trace *trace) = 0;
+  /// not allocate, unless a trace is given. Fails if a device gives up (lost,
+  /// out of memory); what it should have written is then undefined.
+  virtual Status run(int loaded, std::span<const int32_t> params, Trace *trace) = 0;
 };
 
 } // namespace tq

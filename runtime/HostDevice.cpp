@@ -44,7 +44,7 @@ public:
   int threads() const override { return pool->threads(); }
   Result<Buffer> allocate(uint64_t bytes) override;
   Result<int> load(size_t index, const Memory &memory) override;
-  void run(int loaded, std::span<const int32_t> params, Trace *trace) override;
+  Status run(int loaded, std::span<const int32_t> params, Trace *trace) override;
 
 private:
   void runTraced(const BoundEntry &bound, Trace &trace);
@@ -148,16 +148,19 @@ Result<int> HostDevice::load(size_t index, const Memory &memory) {
   return static_cast<int>(entries.size() - 1);
 }
 
-void HostDevice::run(int loaded, std::span<const int32_t> values, Trace *trace) {
+Status HostDevice::run(int loaded, std::span<const int32_t> values, Trace *trace) {
   std::copy(values.begin(), values.end(), params);
   const BoundEntry &bound = entries[loaded];
   FlushDenormals flush;
-  if (trace)
-    return runTraced(bound, *trace);
+  if (trace) {
+    runTraced(bound, *trace);
+    return Status();
+  }
   for (const BoundStep &launch : bound.steps)
     pool->run({launch.kernel, launch.bindings.data(), evaluate(launch.step->tasks, params), launch.step->grain}, params,
               launch.step->barrier);
   pool->wait();
+  return Status();
 }
 
 /// Each launch alone, so that its time is its own.

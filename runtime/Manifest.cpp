@@ -228,6 +228,8 @@ void readStep(const json &value, const std::string &where, Step &step, std::stri
     if (!readExpr(*tasks, step.tasks))
       fields.fail("'tasks' is not an expression over n_tokens, pos and n_out");
   fields.get("grain", step.grain);
+  if (fields.has("simdgroups"))
+    fields.get("simdgroups", step.simdgroups);
   fields.get("barrier", step.barrier);
   fields.each("bindings", [&](const json &element, const std::string &at) {
     readBinding(element, at, step.bindings.emplace_back(), failure);
@@ -240,14 +242,17 @@ json writeStep(const Step &step) {
   json bindings = json::array();
   for (const Binding &binding : step.bindings)
     bindings.push_back(writeBinding(binding));
-  return {{"kernel", step.kernel},
-          {"label", step.label},
-          {"tasks", writeExpr(step.tasks)},
-          {"grain", step.grain},
-          {"barrier", step.barrier},
-          {"bindings", std::move(bindings)},
-          {"weight_bytes", step.weight_bytes},
-          {"flops_per_token", step.flops_per_token}};
+  json result = {{"kernel", step.kernel},
+                 {"label", step.label},
+                 {"tasks", writeExpr(step.tasks)},
+                 {"grain", step.grain},
+                 {"barrier", step.barrier},
+                 {"bindings", std::move(bindings)},
+                 {"weight_bytes", step.weight_bytes},
+                 {"flops_per_token", step.flops_per_token}};
+  if (step.simdgroups)
+    result["simdgroups"] = step.simdgroups;
+  return result;
 }
 
 void readPort(const json &value, const std::string &where, Port &port, std::string &failure) {

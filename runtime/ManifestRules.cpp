@@ -175,8 +175,12 @@ private:
       return fail("target {}: library '{}' is not among the files", target.name, target.library);
     if (target.entries.empty())
       return fail("target {}: no entry point", target.name);
-    for (const Entry &entry : target.entries)
+    for (const Entry &entry : target.entries) {
       TQ_TRY(checkEntry(target.name + "." + entry.name, entry));
+      for (const Step &step : entry.steps)
+        if (target.device == "metal" ? step.simdgroups < 1 || step.simdgroups > 32 : step.simdgroups != 0)
+          return fail("target {}: kernel {} has {} simdgroups", target.name, step.kernel, step.simdgroups);
+    }
     return Status();
   }
 

@@ -89,6 +89,7 @@ struct Step {
   std::vector<Binding> bindings;
   uint64_t weight_bytes = 0;    ///< packed weight bytes read by the launch
   uint64_t flops_per_token = 0; ///< 2 * parameters of the linear layers in it; 0 for others
+  int32_t simdgroups = 0;       ///< metal: tasks are threadgroups of (32, simdgroups, 1) threads
 };
 
 /// A named arena range that the runtime writes (ids, pos: i32[n_tokens]) or reads (logits: f32[n_out][row_stride]).

@@ -12,6 +12,9 @@
 #include <cstring>
 #include <ctime>
 #include <unistd.h>
+#if defined(__APPLE__)
+#include <mach-o/dyld.h>
+#endif
 
 using namespace tq;
 
@@ -52,6 +55,17 @@ double processAge() {
 }
 
 } // namespace
+
+std::string tq::ownExecutable() {
+  char path[4096];
+#if defined(__APPLE__)
+  uint32_t size = sizeof(path);
+  return _NSGetExecutablePath(path, &size) == 0 ? path : "";
+#else
+  ssize_t size = readlink("/proc/self/exe", path, sizeof(path));
+  return size > 0 && size < ssize_t(sizeof(path)) ? std::string(path, size_t(size)) : "";
+#endif
+}
 
 void tq::catchInterrupts() {
   struct sigaction action = {};

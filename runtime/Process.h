@@ -22,6 +22,9 @@ void clearInterrupt();
 /// start to 10 ms.
 double secondsSinceStart();
 
+/// The path of this program, "" if the system does not say.
+std::string ownExecutable();
+
 /// Standard output, unbuffered. A closed pipe is no error: see closed().
 class StandardOutput {
 public:

@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <unistd.h>
 
@@ -110,7 +111,13 @@ void addOptions(CLI::App &app, RunOptions &options, Raw &raw) {
       ->check(CLI::PositiveNumber);
   group(app.add_option("--ctx", options.window, "window of --perplexity (default: 512, or the context)"), kMachine)
       ->check(CLI::PositiveNumber);
-  group(app.add_option("--device", options.device, "host"), kMachine)->capture_default_str();
+  group(app.add_option("--device", options.device,
+                       "host, metal; for a look at Metal kernels without a Mac: metal-emulated executes them on the "
+                       "CPU, metal-checked also finds races and accesses out of bounds"),
+        kMachine)
+      ->capture_default_str();
+  group(app.add_option("--capture", options.capture, "with --device=metal: write a GPU trace for Xcode"), kMachine)
+      ->type_name("FILE");
   group(app.add_option("--cpu", options.cpu, "the package's target of that name"), kMachine);
   group(app.add_flag("--verify", options.verify,
                      "check the weights' hashes, whatever their size; alone, "
@@ -153,8 +160,11 @@ std::string settle(RunOptions &options, const CLI::App &app, const Raw &raw) {
     return "--logits belongs to -p, --token-ids or text from standard input";
   if (options.json && options.chat)
     return "--chat and --json exclude each other";
-  if (options.device != "host" && options.device != "metal")
-    return fmt::format("--device: '{}' is neither host nor metal", options.device);
+  if (!options.capture.empty() && options.device != "metal")
+    return "--capture belongs to --device=metal";
+  const char *devices[] = {"host", "metal", "metal-emulated", "metal-checked"};
+  if (std::ranges::find(devices, options.device) == std::end(devices))
+    return fmt::format("--device: '{}' is none of host, metal, metal-emulated and metal-checked", options.device);
   if (modes.empty()) {
     options.verifyOnly = options.verify;
     options.standardInput = !options.verify;

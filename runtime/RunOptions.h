@@ -34,7 +34,7 @@ struct RunOptions {
   bool ignoreEos = false, echo = false;
 
   // The machine.
-  std::string device = "host", cpu;
+  std::string device = "host", capture, cpu;
   int threads = 0;
   int64_t context = 0, chunk = 0, window = 0;
   uint64_t shufflePages = 0;

@@ -109,7 +109,7 @@ Status Session::feed(std::span<const int32_t> tokens, size_t rows, const RowSink
       std::iota(loaded.positions, loaded.positions + count, int32_t(position()));
     const int32_t params[kParamCount] = {static_cast<int32_t>(count), static_cast<int32_t>(fed),
                                          static_cast<int32_t>(wanted)};
-    device.run(loaded.handle, params, trace);
+    TQ_TRY(device.run(loaded.handle, params, trace));
     fed += count;
     done += count;
     for (int64_t row = 0; row < wanted; ++row) {

@@ -8,7 +8,11 @@
 #include "runtime/Chat.h"
 #include "runtime/CompileCache.h"
 #include "runtime/CpuFeatures.h"
+#include "runtime/EmulatedMetal.h"
 #include "runtime/HostDevice.h"
+#if defined(__APPLE__)
+#include "runtime/MetalDevice.h"
+#endif
 #include "runtime/Perplexity.h"
 #include "runtime/RunOptions.h"
 #include "runtime/Trace.h"
@@ -105,13 +109,35 @@ private:
     return Status();
   }
 
-  Status openSession() {
-    if (options.device != "host")
-      return Error{fmt::format("cannot use device {}: this build has host only", options.device)};
+  Status openDevice() {
+#if defined(__APPLE__)
+    if (options.device == "metal") {
+      MetalOptions metal;
+      metal.captureFile = options.capture;
+      TQ_TRY_ASSIGN(std::unique_ptr<MetalDevice> created, createMetalDevice(*package, metal));
+      for (const std::string &note : created->notes())
+        printWarning(note);
+      device = std::move(created);
+      return Status();
+    }
+#endif
+    if (options.device == "metal")
+      return Error{"cannot use device metal: this build is not for a Mac; metal-emulated executes the same kernels on "
+                   "the CPU, slowly"};
+    if (options.device.starts_with("metal-")) {
+      bool checked = options.device == "metal-checked";
+      TQ_TRY_ASSIGN(device, loadEmulatedMetal(*package, {.threads = options.threads, .checked = checked}));
+      return Status();
+    }
     HostOptions host;
     host.threads = options.threads;
     host.cpu = options.cpu;
     TQ_TRY_ASSIGN(device, createHostDevice(*package, host));
+    return Status();
+  }
+
+  Status openSession() {
+    TQ_TRY(openDevice());
     // One target is no choice; of several, say which.
     if (package->manifest().targets.size() > 1 && stderrIsTerminal())
       fmt::print(stderr, "target {}, {} threads\n", device->target().name, device->threads());

@@ -4,8 +4,11 @@
 
 #include "models/Checkpoint.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cassert>
+#include <cstring>
 
 using namespace tq;
 
@@ -23,6 +26,27 @@ WeightShape WeightShape::of(const WeightSource &source) {
 
 uint64_t WeightEncoding::packedBytes() const { return shape().blocks() * layout().rowBlockBytes(shape().cols); }
 
+/// Packed floats: whether every exponent is below its maximum.
+static bool allFinite(const Layout &layout, const std::byte *packed, int64_t bytes) {
+  if (layout.kind == Layout::Kind::DenseF32) {
+    uint32_t bad = 0;
+    for (int64_t i = 0; i < bytes; i += 4) {
+      uint32_t bits;
+      std::memcpy(&bits, packed + i, 4);
+      bad |= (bits & 0x7f800000) == 0x7f800000;
+    }
+    return !bad;
+  }
+  const uint16_t exponent = layout.kind == Layout::Kind::DenseF16 ? 0x7c00 : 0x7f80;
+  uint16_t bad = 0;
+  for (int64_t i = 0; i < bytes; i += 2) {
+    uint16_t bits;
+    std::memcpy(&bits, packed + i, 2);
+    bad |= (bits & exponent) == exponent;
+  }
+  return !bad;
+}
+
 Status WeightEncoding::repackRowBlocks(int64_t firstBlock, int64_t count, std::byte *out) const {
   assert(firstBlock >= 0 && firstBlock + count <= shape().blocks());
   int64_t perMatrix = shape().blocksPerMatrix();
@@ -31,6 +55,13 @@ Status WeightEncoding::repackRowBlocks(int64_t firstBlock, int64_t count, std::b
     int64_t rowInMatrix = block % perMatrix * kBlockRows;
     int64_t firstRow = block / perMatrix * shape().rows + rowInMatrix;
     TQ_TRY(repackBlock(firstRow, std::min(kBlockRows, shape().rows - rowInMatrix), out));
+    // Quantisers check their input; floats pass through, and one NaN would spoil every text.
+    if (layout().isDense() && !allFinite(layout(), out, blockBytes))
+      return Error{fmt::format("rows {} to {} hold values that are not finite, or too large for {}", firstRow,
+                               firstRow + std::min(kBlockRows, shape().rows - rowInMatrix) - 1,
+                               layout().kind == Layout::Kind::DenseF16    ? "f16"
+                               : layout().kind == Layout::Kind::DenseBF16 ? "bf16"
+                                                                          : "f32")};
     out += blockBytes;
   }
   return Status();

@@ -153,6 +153,14 @@ TEST(CompileWeights, FloatsThatAreNoNumbers) {
   std::memcpy(tensor.bytes.data(), &nan, 4);
   writeFile(model.weights(), safetensors(tensors));
   model.expectRefused("model.layers.0.self_attn.o_proj.weight", "--weights=tq4 --group-size=16");
+  model.expectRefused("model.layers.0.self_attn.o_proj.weight: rows 0 to 15 hold values that are not finite, or too "
+                      "large for f32");
+  float large = 1e6f; // a number, but not an f16
+  std::memcpy(tensor.bytes.data(), &large, 4);
+  writeFile(model.weights(), safetensors(tensors));
+  model.expectRefused("model.layers.0.self_attn.o_proj.weight: rows 0 to 15 hold values that are not finite, or too "
+                      "large for f16",
+                      "--weights=f16");
 }
 
 /// Not an error: the weight stays as it is, and a warning says so without any IR.
@@ -215,6 +223,12 @@ TEST(CompileConfig, ContextLongerThanTheModels) {
                       "--context 129");
 }
 
+TEST(CompileConfig, ProtectedLayerThatDoesNotExist) {
+  Model model;
+  model.expectRefused("--protect-layers names layer 9, but the model has layers 0 to ",
+                      "--weights=q4 --protect-layers=0,9");
+}
+
 TEST(CompileConfig, UnknownCpu) {
   Model model;
   model.expectRefused("x86-64-v9", "--cpu=x86-64-v9");
@@ -232,7 +246,7 @@ TEST(CompileUsage, ExitCode2) {
            {"--weights=f16 --mlp-bits=4", "--attn-bits and --mlp-bits need --weights tq2..tq4 or q2..q8"},
            {"--embed-bits=9", "--embed-bits and --head-bits must be 2 to 8"},
            {"--protect-layers=3-1", "--protect-layers must be a list like 0-1,30-31, but is '3-1'"},
-           {"--target=tpu", "--target tpu is not supported"},
+           {"--target=tpu", "--target tpu is not supported; there are host and metal"},
            {"--activations=int4", "--activations"},
            {"--scale=best", "--scale"},
            {"--context=0", "--context"},

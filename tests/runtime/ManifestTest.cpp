@@ -122,6 +122,8 @@ TEST(Manifest, Rules) {
       {entry([](Entry &e) { e.outputs[0].offset = 1024; }), "toy.decode.logits: 320 bytes at 1024 in an arena of 1088"},
       {step([](Step &s) { s.kernel = ""; }), "toy.decode.steps[1]: '' is not a kernel"},
       {step([](Step &s) { s.grain = 0; }), "toy.decode.steps[1]: a grain of 0"},
+      {step([](Step &s) { s.simdgroups = 2; }), "target toy: kernel toy_score has 2 simdgroups"},
+      {[](Manifest &m) { m.targets[0].device = "metal"; }, "target toy: kernel toy_append has 0 simdgroups"},
       {step([=](Step &s) { s.tasks = {Expr::Op::CeilDiv, 0, {two, pos}}; }),
        "toy.decode.steps[1]: 'tasks' may divide by zero"},
       {step([=](Step &s) {

@@ -73,7 +73,8 @@ TEST(Bench, List) {
   EXPECT_EQ((*deep)[0].tokens, 32);
   EXPECT_EQ((*deep)[0].depth, 4096);
   EXPECT_EQ((*deep)[0].name(), "tg32@4096");
-  for (const char *bad : {"", "pp", "pp0", "xx5", "pp5,", "pp5 ", "tg-1", "pp99999999999999999999", "tg5@", "tg5@0", "@5"})
+  for (const char *bad :
+       {"", "pp", "pp0", "xx5", "pp5,", "pp5 ", "tg-1", "pp99999999999999999999", "tg5@", "tg5@0", "@5"})
     EXPECT_FALSE(parseBench(bad).ok()) << bad;
   EXPECT_EQ(parseBench("pq4").message(), "'pq4' is no benchmark: pp and a number of tokens (a prompt), or tg and one "
                                          "(text), as in pp512,tg128; tg32@4096 begins after 4096 tokens");

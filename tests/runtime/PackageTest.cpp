@@ -116,6 +116,9 @@ TEST(HostDevice, PicksATarget) {
   Target metal = impossible;
   metal.name = "apple";
   metal.device = "metal";
+  for (Entry &entry : metal.entries)
+    for (Step &step : entry.steps)
+      step.simdgroups = 2;
   toy.manifest.targets.insert(toy.manifest.targets.begin(), {metal, impossible});
   toy.write();
   auto package = Package::open(toy.path());

@@ -184,7 +184,8 @@ TEST(Run, Faults) {
   toy.write();
   const std::pair<const char *, const char *> cases[] = {
       {" --token-ids 64", "error: toy.tqpkg: token 64 is not in the vocabulary of 64\n"},
-      {" --token-ids 1 --device metal", "error: cannot use device metal: this build has host only\n"},
+      {" --token-ids 1 --device metal", "error: cannot use device metal: this build is not for a Mac; metal-emulated "
+                                        "executes the same kernels on the CPU, slowly\n"},
       {" --token-ids 1 --cpu pdp11", "error: toy.tqpkg: no target 'pdp11'; there are: toy\n"},
       {" --token-ids 1 --chunk 99", "error: toy.tqpkg: cannot take chunks of 99 tokens; the package allows 1 to 32\n"},
       {" --token-ids 1 --logits /nowhere/x", "error: /nowhere/x: cannot write: No such file or directory\n"},

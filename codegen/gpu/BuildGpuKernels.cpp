@@ -1,0 +1,73 @@
+//===- BuildGpuKernels.cpp - Every tq.kernel becomes a gpu.func -----------===//
+// Before:  tq.kernel @k skeleton "linear" {…} { tq.linear …; arith.addf … }
+// After:   gpu.module @kernels { gpu.func @k(%bindings…, %params) kernel {…} }, in upstream gpu, scf, arith, math, vector and
+//          memref ops, of the form that --tq-verify-kernels wants. tq.table stays, the regions go.
+// Examples: tests/codegen/gpu/build-gpu-kernels.mlir
+
+#include "codegen/gpu/BuildGpuKernels.h"
+#include "codegen/gpu/GpuBuilder.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace tq;
+
+SkeletonList tq::gpuSkeletons() {
+  static const Skeleton *skeletons[] = {&gpuLinearSkeleton(), &gpuAttentionSkeleton(), &gpuRowwiseSkeleton()};
+  return skeletons;
+}
+
+namespace {
+struct BuildGpuKernelsPass : PassWrapper<BuildGpuKernelsPass, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(BuildGpuKernelsPass)
+  explicit BuildGpuKernelsPass(SkeletonList skeletons) : skeletons(skeletons) {}
+  StringRef getArgument() const override { return "tq-build-gpu-kernels"; }
+  StringRef getDescription() const override { return "a gpu.func for every tq.kernel"; }
+  void getDependentDialects(DialectRegistry &registry) const override {
+    registry.insert<gpu::GPUDialect, scf::SCFDialect, arith::ArithDialect, math::MathDialect, vector::VectorDialect,
+                    memref::MemRefDialect, LLVM::LLVMDialect>();
+  }
+  LogicalResult check(KernelOp kernel, const Skeleton *skeleton) {
+    if (!skeleton)
+      return kernel.emitError() << "this target has no skeleton '" << kernel.getSkeleton() << "'";
+    DictionaryAttr config = kernel.getConfig();
+    if (!config.getAs<StringAttr>("rows") || !config.getAs<mlir::IntegerAttr>("max_rows"))
+      return kernel.emitError() << "its configuration needs rows and max_rows; run --tq-select-kernels first";
+    for (Operation &op : kernel.getBody().front())
+      if (isa<QuantizeOp>(op))
+        return op.emitError() << "GPU kernels compute with f32 activations; compile with --activations=f32";
+    if (!skeleton->matches(kernel.getBody().front()))
+      return kernel.emitError() << "the skeleton '" << kernel.getSkeleton() << "' cannot run this kernel";
+    return success();
+  }
+  /// Kernels are functions in the text of a language that has, say, a `rotate` of its own: a name of one word gets another.
+  static LogicalResult rename(KernelOp kernel) {
+    auto module = kernel->getParentOfType<ModuleOp>();
+    gpu::GPUModuleOp gpuModule = kernels::gpuModuleOf(module);
+    std::string base = (kernel.getSymName() + "_rows").str(), name = base;
+    for (int i = 2; module.lookupSymbol(name) || gpuModule.lookupSymbol(name); ++i)
+      name = base + std::to_string(i);
+    if (failed(SymbolTable::replaceAllSymbolUses(kernel, StringAttr::get(kernel.getContext(), name), module)))
+      return kernel.emitError() << "cannot be renamed to '" << name << "'";
+    kernel.setSymName(name);
+    return success();
+  }
+  void runOnOperation() override {
+    for (KernelOp kernel : llvm::make_early_inc_range(getOperation().getOps<KernelOp>())) {
+      const Skeleton *skeleton = findSkeleton(skeletons, kernel.getSkeleton());
+      bool isWord = !kernel.getSymName().contains('_');
+      if (failed(check(kernel, skeleton)) || (isWord && failed(rename(kernel))) ||
+          failed(skeleton->build(kernel, getOperation())))
+        return signalPassFailure();
+      kernel.erase();
+    }
+  }
+
+private:
+  SkeletonList skeletons;
+};
+} // namespace
+
+std::unique_ptr<Pass> tq::createBuildGpuKernels(SkeletonList skeletons) {
+  return std::make_unique<BuildGpuKernelsPass>(skeletons);
+}

@@ -1,0 +1,169 @@
+//===- Linear.cpp - Matrix-vector and matrix-matrix launches --------------===//
+// What both have in common: linears tied by a pointwise op share threadgroups, others stand side by side in the grid. Up to 8
+// rows go through Matvec.cpp, more through Matmul.cpp.
+
+#include "codegen/gpu/Linear.h"
+#include "codegen/gpu/BuildGpuKernels.h"
+#include "llvm/ADT/EquivalenceClasses.h"
+
+using namespace mlir;
+using namespace tq;
+using namespace tq::kernels;
+
+SmallVector<Component> tq::kernels::componentsOf(Block &body) {
+  llvm::EquivalenceClasses<Operation *> classes;
+  auto belongs = [](Operation *op) { return op && (isa<LinearOp>(op) || getRole(op) == Role::Pointwise); };
+  for (Operation &op : body) {
+    if (!belongs(&op))
+      continue;
+    classes.insert(&op);
+    if (getRole(&op) == Role::Pointwise)
+      for (Value operand : op.getOperands())
+        if (Operation *def = throughReshape(operand).getDefiningOp(); belongs(def))
+          classes.unionSets(&op, def);
+  }
+  SmallVector<Component> components;
+  DenseMap<Operation *, size_t> index;
+  for (Operation &op : body) {
+    if (!belongs(&op))
+      continue;
+    auto [it, inserted] = index.try_emplace(classes.getLeaderValue(&op), components.size());
+    if (inserted)
+      components.emplace_back();
+    if (auto linear = dyn_cast<LinearOp>(op))
+      components[it->second].linears.push_back(linear);
+    else
+      components[it->second].epilogue.push_back(&op);
+  }
+  return components;
+}
+
+void tq::kernels::forComponents(GpuBuilder &k, ArrayRef<Component> components, Index group,
+                                function_ref<int64_t(Component &)> groups,
+                                function_ref<void(Component &, Index)> body) {
+  if (components.size() == 1) {
+    Component component = components.front();
+    return body(component, group);
+  }
+  int64_t first = 0;
+  for (Component component : components) {
+    int64_t count = groups(component);
+    // Groups below the first one wrap to large numbers, so one comparison tells whose it is.
+    Index own = first == 0 ? group : group - first;
+    k.ifThen(own < count, [&] { body(component, own); });
+    first += count;
+  }
+}
+
+static bool isCodebook(LinearOp linear) { return layoutOf(linear.getW()).kind == Layout::Kind::Codebook; }
+
+SmallVector<Value> tq::kernels::levelTables(GpuBuilder &k, ArrayRef<Component> components) {
+  size_t most = 0;
+  for (const Component &component : components)
+    most = std::max<size_t>(most, llvm::count_if(component.linears, isCodebook));
+  SmallVector<Value> tables;
+  for (size_t i = 0; i < most; ++i)
+    tables.push_back(k.shared(i == 0 ? "lut" : "lut" + std::to_string(i + 1), 16));
+  return tables;
+}
+
+SmallVector<Value> tq::kernels::stageLevels(GpuBuilder &k, Component &component, ArrayRef<Value> tables) {
+  SmallVector<Value> tableOf;
+  for (LinearOp linear : component.linears)
+    tableOf.push_back(isCodebook(linear) ? tables[llvm::count_if(tableOf, [](Value v) { return bool(v); })] : Value());
+  if (!llvm::any_of(component.linears, isCodebook))
+    return tableOf;
+  k.ifThen(k.thread() < 16, [&] {
+    for (auto [linear, table] : llvm::zip(component.linears, tableOf))
+      if (table)
+        k.store(k.load(k.memory(BindingKind::Levels, linear.getW()), k.thread()), table, k.thread());
+  });
+  k.barrier();
+  return tableOf;
+}
+
+void tq::kernels::finishRow(GpuBuilder &k, Component &component, Index token, Index column, int64_t width,
+                            ArrayRef<Value> results) {
+  DenseMap<Value, Value> known;
+  for (auto [linear, result] : llvm::zip(component.linears, results))
+    known[linear.getY()] = result;
+  for (Operation *op : component.epilogue) {
+    SmallVector<Value> operands;
+    for (Value operand : op->getOperands()) {
+      if (Value value = known.lookup(operand)) {
+        operands.push_back(value);
+        continue;
+      }
+      Value source = throughReshape(operand);
+      bool vector = cast<RankedTensorType>(source.getType()).getRank() == 1;
+      operands.push_back(vector ? k.load(k.memory(BindingKind::Values, source), column, width)
+                                : k.load(k.memory(BindingKind::Activation, source),
+                                         token * GpuBuilder::stride(source) + column, width));
+    }
+    known[op->getResult(0)] = GpuBuilder::named(k.pointwise(op, operands), "out");
+  }
+  auto yield = cast<YieldOp>(k.kernel.getBody().front().getTerminator());
+  for (auto [index, value] : llvm::enumerate(yield.getValues()))
+    if (Value result = known.lookup(value))
+      k.store(result, k.output(index), token * GpuBuilder::stride(value) + column);
+}
+
+//===-- The skeleton --------------------------------------------------------------------------------------------===//
+
+namespace {
+class LinearSkeleton : public Skeleton {
+public:
+  StringRef name() const override { return "linear"; }
+  bool matches(Block &body) const override {
+    // Weights and activations come from outside; pointwise ops follow their linears element by element, so views cannot stand
+    // between. Integer activations are the host's.
+    auto inTile = [](Value v) { return !v.getDefiningOp<ReshapeOp>(); };
+    for (Operation &op : body.without_terminator()) {
+      if (auto linear = dyn_cast<LinearOp>(op)) {
+        if (!isa<PackedType>(linear.getW().getType()) || !isa<BlockArgument>(linear.getW()) ||
+            !isa<BlockArgument>(throughReshape(linear.getX())) || getIntegerEncoding(linear.getX().getType()) ||
+            cast<PackedType>(linear.getW().getType()).getShape().size() != 2)
+          return false;
+      } else if (!isa<ReshapeOp>(op) && (!GpuBuilder::knowsPointwise(&op) || !llvm::all_of(op.getOperands(), inTile))) {
+        return false;
+      }
+    }
+    SmallVector<Component> components = componentsOf(body);
+    return !components.empty() && llvm::all_of(body.getTerminator()->getOperands(), inTile) &&
+           llvm::none_of(components, [](Component &component) {
+             return component.linears.empty() || component.linears.size() > 2 ||
+                    llvm::any_of(component.linears, [&](LinearOp linear) {
+                      return cast<RankedTensorType>(linear.getY().getType()).getDimSize(1) != component.rows();
+                    });
+           });
+  }
+  LaunchConfig configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &) const override {
+    // Entry points of few rows and of many have kernels of their own: the one streams weights, the other multiplies tiles.
+    int64_t rows = facts.rows <= kMatvecRows ? facts.rows : facts.kernelRows;
+    return {DictionaryAttr::get(launch.getContext(), baseConfig(launch, rows)), 1};
+  }
+  AffineMap tasks(KernelOp kernel) const override {
+    MLIRContext *context = kernel.getContext();
+    bool out = kernel.getConfig().getAs<StringAttr>("rows").getValue() == "n_out";
+    int64_t rows = kernel.getConfig().getAs<mlir::IntegerAttr>("max_rows").getInt(), groups = 0;
+    SmallVector<Component> components = componentsOf(kernel.getBody().front());
+    for (Component &component : components)
+      groups +=
+          rows <= kMatvecRows ? MatvecShape(kernel).groups(component) : (component.rows() + kTileRows - 1) / kTileRows;
+    AffineExpr count = getAffineConstantExpr(groups, context);
+    if (rows > kMatvecRows)
+      count = getAffineSymbolExpr(out ? 2 : 0, context).ceilDiv(kTileTokens) * groups;
+    return AffineMap::get(0, 3, count);
+  }
+  LogicalResult build(KernelOp kernel, ModuleOp module) const override {
+    int64_t rows = kernel.getConfig().getAs<mlir::IntegerAttr>("max_rows").getInt();
+    gpu::GPUModuleOp gpuModule = gpuModuleOf(module);
+    return rows <= kMatvecRows ? buildMatvec(kernel, gpuModule) : buildMatmul(kernel, gpuModule);
+  }
+};
+} // namespace
+
+const Skeleton &tq::gpuLinearSkeleton() {
+  static const LinearSkeleton skeleton;
+  return skeleton;
+}

@@ -1,0 +1,217 @@
+//===- TableRunner.cpp - A launch table on the executor of MSL ------------===//
+
+#include "tests/codegen/gpu/TableRunner.h"
+#include "codegen/host/microkernels/Microkernels.h"
+#include "codegen/metal/EmitMetal.h"
+#include "dialect/encodings/Encoding.h"
+#include "dialect/encodings/HalfFloat.h"
+#include "dialect/encodings/Pack.h"
+
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+#include <stdexcept>
+
+using namespace mlir;
+using namespace tq;
+using namespace tq::test;
+
+template <class T> static std::vector<uint8_t> bytesOf(const std::vector<T> &values) {
+  auto *begin = reinterpret_cast<const uint8_t *>(values.data());
+  return {begin, begin + values.size() * sizeof(T)};
+}
+
+//===-- Weights -------------------------------------------------------------------------------------------------===//
+
+static void addMatrix(TestWeights &weights, const std::string &name, PackedType type, std::mt19937 &random) {
+  Layout layout = type.getEncoding().getLayout();
+  int64_t rows = type.getRows(), cols = type.getCols(), levels = int64_t(1) << layout.bits;
+  std::uniform_real_distribution<float> uniform(-1, 1);
+  float size = 1 / std::sqrt(float(cols));
+  std::vector<uint8_t> stream(layout.bytes(rows, cols));
+  LevelTable table = {};
+  for (int i = 0; i < 16; ++i)
+    table.f32[i] = -1.5f + 3.0f * float(std::min<int64_t>(i, levels - 1)) / float(levels - 1) + 0.1f * uniform(random);
+  int64_t groups = layout.isDense() ? 0 : groupsPerRow(layout, cols);
+  for (int64_t block = 0; block < Layout::rowBlocks(rows); ++block) {
+    auto *out = reinterpret_cast<std::byte *>(stream.data() + block * layout.rowBlockBytes(cols));
+    int64_t exist = std::min<int64_t>(kBlockRows, rows - block * kBlockRows);
+    if (layout.isDense()) {
+      std::vector<float> values(exist * cols);
+      for (float &value : values)
+        value = uniform(random) * size;
+      packDenseRowBlock(layout, cols, exist, values.data(), cols, out);
+      continue;
+    }
+    std::vector<uint8_t> codes(kBlockRows * cols);
+    std::vector<uint16_t> scales(kBlockRows * groups), biases(kBlockRows * groups);
+    bool affine = layout.kind == Layout::Kind::Affine;
+    for (int64_t i = 0; i < exist * cols; ++i)
+      codes[i] = uint8_t(random() % uint64_t(levels));
+    for (int64_t i = 0; i < exist * groups; ++i) {
+      float scale = size * (1 + 0.5f * uniform(random));
+      scales[i] = f32ToF16(affine ? 2 * scale / float(levels) : scale);
+      biases[i] = f32ToF16(-scale);
+    }
+    packRowBlock(layout, cols, codes.data(), scales.data(), affine ? biases.data() : nullptr, out);
+  }
+  std::vector<float> &values = weights.numbers.byName[name];
+  values.resize(rows * cols);
+  for (int64_t r = 0; r < rows; ++r)
+    unpackRow(layout, cols, reinterpret_cast<const std::byte *>(stream.data()), &table, r, values.data() + r * cols);
+  weights.planes[name + "/stream"] = std::move(stream);
+  if (layout.kind == Layout::Kind::Codebook)
+    weights.planes[name + "/levels"] = bytesOf(std::vector<LevelTable>{table});
+}
+
+static void addVector(TestWeights &weights, const std::string &name, std::vector<float> values) {
+  weights.planes[name + "/values"] = bytesOf(values);
+  weights.numbers.byName[name] = std::move(values);
+}
+
+TestWeights tq::test::randomWeights(ModuleOp module, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> uniform(-1, 1);
+  TestWeights weights;
+  for (auto weight : module.getOps<WeightOp>()) {
+    std::string name = weight.getSymName().str();
+    if (weight.getPacked().getShape().size() == 2) {
+      addMatrix(weights, name, weight.getPacked(), random);
+      continue;
+    }
+    std::vector<float> values(weight.getPacked().getShape()[0]);
+    for (float &value : values)
+      value = weight.getRole() == "norm" ? 1 + 0.3f * uniform(random) : uniform(random);
+    if (auto given = weight.getValues())
+      values.assign(given->begin(), given->end());
+    addVector(weights, name, std::move(values));
+  }
+  for (auto rotation : module.getOps<RotationOp>())
+    addVector(weights, rotation.getSymName().str(), weights.numbers.signs(rotation));
+  return weights;
+}
+
+TestWeights tq::test::checkpointWeights(ModuleOp module, const Checkpoint &checkpoint) {
+  TestWeights weights;
+  reference::CheckpointWeights numbers(checkpoint);
+  for (auto rotation : module.getOps<RotationOp>())
+    addVector(weights, rotation.getSymName().str(), numbers.signs(rotation));
+  for (auto weight : module.getOps<WeightOp>()) {
+    std::string name = weight.getSymName().str();
+    std::vector<float> values = numbers.values(weight);
+    if (weight.getPacked().getShape().size() == 1) {
+      addVector(weights, name, std::move(values));
+      continue;
+    }
+    const WeightSource *source = checkpoint.find(*weight.getSource());
+    auto encoding = source ? makeEncoding(*source) : Result<EncodingPtr>(Error{name + " is not in the checkpoint"});
+    if (!encoding.ok() || weight.getStored())
+      throw std::runtime_error(encoding.ok() ? name + " is quantised on the way" : encoding.message());
+    std::vector<uint8_t> stream((*encoding)->packedBytes());
+    Status status =
+        (*encoding)->repackRowBlocks(0, (*encoding)->shape().blocks(), reinterpret_cast<std::byte *>(stream.data()));
+    if (!status.ok())
+      throw std::runtime_error(status.message());
+    weights.planes[name + "/stream"] = std::move(stream);
+    if (auto levels = (*encoding)->levels())
+      weights.planes[name + "/levels"] = bytesOf(std::vector<LevelTable>{*levels});
+    weights.numbers.byName[name] = std::move(values);
+  }
+  return weights;
+}
+
+//===-- Steps ---------------------------------------------------------------------------------------------------===//
+
+TableRunner::TableRunner(ModuleOp scheduled, const TestWeights &weights, int64_t context, bool checked)
+    : module(scheduled), weights(weights), checked(checked) {
+  int64_t count = (context + TQ_PAGE_TOKENS - 1) / TQ_PAGE_TOKENS;
+  pages.resize(count);
+  std::iota(pages.begin(), pages.end(), 0);
+  std::shuffle(pages.begin(), pages.end(), std::mt19937(1));
+  for (auto state : module.getOps<StateOp>()) {
+    auto kv = cast<KVType>(state.getType());
+    int64_t element = kv.getKEncoding().getLayout().denseBytes();
+    int64_t bytes = kv.getHeads() * TQ_PAGE_TOKENS * (kv.getK() + int64_t(llvm::alignTo(kv.getV(), 16))) * element;
+    pools[state.getSymName().str()].assign(count * bytes, 0xff);
+  }
+  int64_t most = 0;
+  for (auto table : module.getOps<TableOp>())
+    most = std::max<int64_t>(most, table.getArenaBytes());
+  arena.assign(most, 0xff);
+}
+
+std::string TableRunner::compile() {
+  llvm::raw_string_ostream os(text);
+  if (failed(emitMetal(module, os)))
+    return "the module cannot be printed";
+  metal::CompileOptions options;
+  options.checked = checked;
+  auto compiled = metal::Library::compile(text, options);
+  if (!compiled.ok())
+    return compiled.message();
+  library.emplace(std::move(*compiled));
+  return "";
+}
+
+metal::BufferBinding TableRunner::bind(Attribute binding, int index) {
+  auto whole = [&](const std::vector<uint8_t> &bytes) {
+    return metal::BufferBinding{index, const_cast<uint8_t *>(bytes.data()), bytes.size()};
+  };
+  if (auto range = dyn_cast<ArenaAttr>(binding))
+    return {index, arena.data() + range.getOffset(), uint64_t(range.getBytes())};
+  if (auto plane = dyn_cast<PlaneAttr>(binding))
+    return whole(weights.planes.at((plane.getSymbol().getValue() + "/" + plane.getPlane().getValue()).str()));
+  if (auto pool = dyn_cast<PoolAttr>(binding))
+    return whole(pools.at(pool.getSymbol().getValue().str()));
+  return {index, pages.data(), pages.size() * 4};
+}
+
+void TableRunner::runStep(StepOp step, int32_t (&params)[3]) {
+  Builder b(module.getContext());
+  SmallVector<Attribute> symbols, tasks;
+  for (int32_t param : params)
+    symbols.push_back(b.getIndexAttr(param));
+  if (failed(step.getTasks().constantFold(symbols, tasks)))
+    throw std::runtime_error("the number of tasks is no number");
+  auto func = (*module.getOps<gpu::GPUModuleOp>().begin()).lookupSymbol<gpu::GPUFuncOp>(step.getKernel());
+  metal::Launch launch;
+  launch.threadgroups = {uint32_t(cast<mlir::IntegerAttr>(tasks[0]).getInt()), 1, 1};
+  if (launch.threadgroups[0] == 0)
+    return;
+  launch.threadsPerThreadgroup = {32, uint32_t((*func.getKnownBlockSize())[1]), 1};
+  for (auto [i, binding] : llvm::enumerate(step.getBindings()))
+    launch.buffers.push_back(bind(binding, int(i)));
+  launch.buffers.push_back({int(step.getBindings().size()), params, sizeof(params)});
+  launch.schedule = schedule;
+  launch.hostThreads = 2;
+  metal::Statistics statistics;
+  auto start = std::chrono::steady_clock::now();
+  Status status = library->run(step.getKernel().str(), launch, &statistics);
+  double time = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  seconds += time;
+  byKernel[step.getKernel().str()] += time;
+  accesses += statistics.accesses;
+  if (!status.ok())
+    throw std::runtime_error(status.message());
+}
+
+std::vector<float> TableRunner::run(StringRef entry, const reference::Ids &ids, int64_t rows) {
+  auto table = module.lookupSymbol<TableOp>(entry);
+  std::fill(arena.begin(), arena.end(), 0xff);
+  auto port = [&](DictionaryAttr ports, StringRef name) {
+    return cast<DenseI64ArrayAttr>(ports.get(name)).asArrayRef();
+  };
+  std::vector<int32_t> positions(ids.size());
+  std::iota(positions.begin(), positions.end(), int32_t(position));
+  std::memcpy(arena.data() + port(table.getInputs(), "ids")[0], ids.data(), ids.size() * 4);
+  std::memcpy(arena.data() + port(table.getInputs(), "pos")[0], positions.data(), positions.size() * 4);
+  int32_t params[3] = {int32_t(ids.size()), int32_t(position), int32_t(rows)};
+  for (auto step : table.getBody().getOps<StepOp>())
+    runStep(step, params);
+  position += int64_t(ids.size());
+  auto logits = port(table.getOutputs(), "logits");
+  std::vector<float> result(rows * logits[2] / 4);
+  std::memcpy(result.data(), arena.data() + logits[0], result.size() * 4);
+  return result;
+}

@@ -1,0 +1,58 @@
+//===- TableRunner.h - A launch table on the executor of MSL ----*- C++ -*-===//
+// What a runtime does, in small: planes of weights, an arena, pools and a page table in memory, and steps in order. Whatever
+// nobody has written yet is NaN, pages are in random order, and ranges are exactly as large as the table says.
+//===----------------------------------------------------------------------===//
+#ifndef TQ_TESTS_CODEGEN_GPU_TABLERUNNER_H
+#define TQ_TESTS_CODEGEN_GPU_TABLERUNNER_H
+
+#include "dialect/TQ.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "tests/metal/Executor.h"
+#include "tests/reference/Interpreter.h"
+
+#include <random>
+
+namespace tq::test {
+
+/// The planes of all weights, and the numbers that they decode to.
+struct TestWeights {
+  std::map<std::string, std::vector<uint8_t>> planes; ///< "symbol/plane"
+  reference::MapWeights numbers;
+};
+/// Random weights in the encodings of the module's symbols.
+TestWeights randomWeights(mlir::ModuleOp module, uint32_t seed);
+/// Those of a checkpoint, as a package would hold them.
+TestWeights checkpointWeights(mlir::ModuleOp module, const Checkpoint &checkpoint);
+
+class TableRunner {
+public:
+  /// `scheduled` has tables and kernels, `context` positions fit the pools.
+  TableRunner(mlir::ModuleOp scheduled, const TestWeights &weights, int64_t context, bool checked = true);
+  /// Empty if all is well.
+  std::string compile();
+  /// Logits of the last `rows` rows. An error is thrown as std::runtime_error.
+  std::vector<float> run(llvm::StringRef entry, const reference::Ids &ids, int64_t rows);
+  void rewind(int64_t to) { position = to; }
+
+  metal::Schedule schedule;
+  std::string text;                       ///< MSL
+  double seconds = 0;                     ///< spent in kernels
+  std::map<std::string, double> byKernel; ///< likewise
+  uint64_t accesses = 0;
+
+private:
+  metal::BufferBinding bind(mlir::Attribute binding, int index);
+  void runStep(StepOp step, int32_t (&params)[3]);
+
+  mlir::ModuleOp module;
+  const TestWeights &weights;
+  std::map<std::string, std::vector<uint8_t>> pools;
+  std::vector<int32_t> pages;
+  std::vector<uint8_t> arena;
+  std::optional<metal::Library> library;
+  bool checked;
+  int64_t position = 0;
+};
+
+} // namespace tq::test
+#endif

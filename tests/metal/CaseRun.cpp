@@ -1,0 +1,132 @@
+//===- CaseRun.cpp - A case under several schedules -----------------------===//
+
+#include "tests/metal/CaseRun.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+
+using namespace tq;
+using namespace tq::metal;
+
+namespace {
+
+struct Variant {
+  const char *name;
+  Schedule schedule;
+};
+/// The second differs from the first only in the garbage: what changes then came from an uninitialised variable.
+const Variant kVariants[] = {
+    {"forward", {Schedule::Forward, 0, 0xff}}, {"forward, other garbage", {Schedule::Forward, 0, 0x3c}},
+    {"reverse", {Schedule::Reverse, 0, 0xff}}, {"random 1", {Schedule::Random, 1, 0xff}},
+    {"random 2", {Schedule::Random, 2, 0xff}},
+};
+
+/// Sums by atomics in another order may differ by rounding.
+constexpr double kAtomicTolerance = 1e-4;
+
+class Runner {
+public:
+  Runner(const Library &library, const Case &launch, const CaseOptions &options)
+      : library(library), launch(launch), options(options) {}
+
+  Status run() {
+    kernel = library.find(launch.kernel);
+    if (!kernel)
+      return Error{fmt::format("{}: there is no kernel {}", library.name(), launch.kernel)};
+    std::map<int, std::vector<char>> first;
+    for (const Variant &variant : kVariants) {
+      auto buffers = launch.buffers;
+      auto start = std::chrono::steady_clock::now();
+      Statistics statistics;
+      TQ_TRY(once(variant.schedule, buffers, statistics));
+      if (options.timings)
+        fprintf(stderr, "# %s: %.1f ms\n", variant.name,
+                std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+      TQ_TRY(expectations(buffers));
+      if (&variant == kVariants)
+        first = std::move(buffers);
+      else
+        TQ_TRY(compare(variant, first, buffers, statistics.floatAtomics));
+    }
+    return Status();
+  }
+
+private:
+  Error finding(const std::string &message) const {
+    return Error{fmt::format("{}:{}: error: kernel {}: {}", library.name(), kernel->line, kernel->name, message)};
+  }
+
+  Status once(const Schedule &schedule, std::map<int, std::vector<char>> &buffers, Statistics &statistics) {
+    Launch l;
+    l.threadgroups = launch.threadgroups;
+    l.threadsPerThreadgroup = launch.threadsPerThreadgroup;
+    l.threads = launch.threads;
+    l.schedule = schedule;
+    l.timeLimit = options.timeLimit;
+    l.hostThreads = 1; // the same finding every time
+    for (auto &[index, bytes] : buffers)
+      l.buffers.push_back({index, bytes.data(), bytes.size()});
+    for (auto [index, bytes] : launch.threadgroupMemory)
+      l.threadgroupMemory.push_back({index, bytes});
+    return library.run(launch.kernel, l, &statistics);
+  }
+
+  static std::string spell(double value) { return std::isnan(value) ? "nan" : fmt::format("{}", value); }
+
+  Status expectations(const std::map<int, std::vector<char>> &buffers) {
+    for (const auto &[index, want] : launch.expected) {
+      const std::vector<char> &got = buffers.at(index);
+      for (size_t i = 0; i < want.values.size() / bytesOf(want.element); ++i) {
+        double g = elementAt(got, want.element, i), w = elementAt(want.values, want.element, i);
+        bool close = g == w || std::fabs(g - w) <= want.tolerance * (1 + std::fabs(w));
+        if (!close)
+          return finding(fmt::format("buffer({})[{}] is {}, but {} is expected (tolerance {})", index, i, spell(g),
+                                     spell(w), want.tolerance));
+      }
+    }
+    return Status();
+  }
+
+  Status compare(const Variant &variant, const std::map<int, std::vector<char>> &first,
+                 const std::map<int, std::vector<char>> &now, bool floatAtomics) {
+    for (const auto &[index, bytes] : first) {
+      const std::vector<char> &other = now.at(index);
+      for (size_t i = 0; i < bytes.size(); ++i) {
+        if (bytes[i] == other[i])
+          continue;
+        if (floatAtomics && rounding(bytes, other, i / 4))
+          continue;
+        if (variant.schedule.kind == Schedule::Forward)
+          return finding(fmt::format("the result at byte {} of buffer({}) depends on a variable or lane without a "
+                                     "value: uninitialised private memory",
+                                     i, index));
+        return finding(fmt::format("the result at byte {} of buffer({}) depends on the order in which threads run "
+                                   "(forward against {})",
+                                   i, index, variant.name));
+      }
+    }
+    return Status();
+  }
+
+  static bool rounding(const std::vector<char> &a, const std::vector<char> &b, size_t i) {
+    if ((i + 1) * 4 > a.size())
+      return false;
+    double x = elementAt(a, Element::F32, i), y = elementAt(b, Element::F32, i);
+    return std::fabs(x - y) <= kAtomicTolerance * (1 + std::fabs(x));
+  }
+
+  const Library &library;
+  const Case &launch;
+  const CaseOptions &options;
+  const Kernel *kernel = nullptr;
+};
+
+} // namespace
+
+Status tq::metal::runCase(const Library &library, const Case &launch, const CaseOptions &options) {
+  return Runner(library, launch, options).run();
+}

@@ -1,0 +1,23 @@
+//===- Diagnostics.h - Findings as the user reads them ----------*- C++ -*-===//
+
+#ifndef TQ_TESTS_METAL_DIAGNOSTICS_H
+#define TQ_TESTS_METAL_DIAGNOSTICS_H
+
+#include "tests/metal/Reflect.h"
+
+namespace tq::metal {
+
+/// The name under which clang sees the text.
+constexpr char kTextFile[] = "kernel.metal";
+
+/// "qmv3.metal:12: error: kernel qmv3: no matching function for call to 'max'"
+std::string format(const Finding &finding, const std::string &name);
+/// The first few, one to a line.
+std::string format(const std::vector<Finding> &findings, const std::string &name);
+
+/// Errors, and the warnings that Metal treats as errors or that are bugs in any kernel, from clang's standard error.
+std::vector<Finding> readDiagnostics(std::string_view output, const Reflection *reflection);
+
+} // namespace tq::metal
+
+#endif // TQ_TESTS_METAL_DIAGNOSTICS_H

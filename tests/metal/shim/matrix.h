@@ -1,0 +1,170 @@
+//===- matrix.h - <metal_matrix> and <metal_simdgroup_matrix> -------------===//
+#pragma clang system_header
+
+namespace metal {
+/// C columns of R rows, stored by columns: m[c][r].
+template <class T, int C, int R> struct matrix {
+  typedef vec<T, R> column;
+  column columns[C];
+  matrix() = default;
+  matrix(const __generic matrix &) = default;
+  matrix(constant const matrix &other) { // clang makes none for this space
+    for (int c = 0; c < C; ++c)
+      columns[c] = other.columns[c];
+  }
+  __generic matrix &operator=(const __generic matrix &) = default;
+  constexpr explicit matrix(T diagonal) {
+    for (int c = 0; c < C; ++c)
+      columns[c] = (column)(T)0;
+    for (int c = 0; c < C && c < R; ++c)
+      columns[c][c] = diagonal;
+  }
+  template <class... A, class = typename ::__msl::enable<sizeof...(A) == C - 1>::type>
+  constexpr matrix(column first, A... rest) : columns{first, rest...} {}
+  template <class U> explicit matrix(const __generic matrix<U, C, R> &other) {
+    for (int c = 0; c < C; ++c)
+      columns[c] = __builtin_convertvector(other.columns[c], column);
+  }
+  __generic column &operator[](int c) { return columns[c]; }
+  const __generic column &operator[](int c) const { return columns[c]; }
+  constant const column &operator[](int c) const constant { return columns[c]; }
+};
+template <class T, int C, int R> inline vec<T, R> operator*(matrix<T, C, R> m, vec<T, C> v) {
+  vec<T, R> r = m.columns[0] * v[0];
+  for (int c = 1; c < C; ++c)
+    r += m.columns[c] * v[c];
+  return r;
+}
+template <class T, int C, int R> inline vec<T, C> operator*(vec<T, R> v, matrix<T, C, R> m) {
+  vec<T, C> r;
+  for (int c = 0; c < C; ++c)
+    r[c] = dot(v, m.columns[c]);
+  return r;
+}
+template <class T, int K, int R, int C> inline matrix<T, C, R> operator*(matrix<T, K, R> a, matrix<T, C, K> b) {
+  matrix<T, C, R> r;
+  for (int c = 0; c < C; ++c)
+    r.columns[c] = a * b.columns[c];
+  return r;
+}
+#define __MSL_MATRIX_OP(op)                                                                                            \
+  template <class T, int C, int R> inline matrix<T, C, R> operator op(matrix<T, C, R> a, matrix<T, C, R> b) {          \
+    for (int c = 0; c < C; ++c)                                                                                        \
+      a.columns[c] = a.columns[c] op b.columns[c];                                                                     \
+    return a;                                                                                                          \
+  }
+__MSL_MATRIX_OP(+)
+__MSL_MATRIX_OP(-)
+template <class T, int C, int R> inline matrix<T, C, R> operator*(matrix<T, C, R> a, T s) {
+  for (int c = 0; c < C; ++c)
+    a.columns[c] *= s;
+  return a;
+}
+template <class T, int C, int R> inline matrix<T, C, R> operator*(T s, matrix<T, C, R> a) { return a * s; }
+template <class T, int C, int R> inline matrix<T, R, C> transpose(matrix<T, C, R> m) {
+  matrix<T, R, C> r;
+  for (int c = 0; c < C; ++c)
+    for (int i = 0; i < R; ++i)
+      r.columns[i][c] = m.columns[c][i];
+  return r;
+}
+#define __MSL_MATRICES(T)                                                                                              \
+  typedef matrix<T, 2, 2> T##2x2;                                                                                      \
+  typedef matrix<T, 2, 3> T##2x3;                                                                                      \
+  typedef matrix<T, 2, 4> T##2x4;                                                                                      \
+  typedef matrix<T, 3, 2> T##3x2;                                                                                      \
+  typedef matrix<T, 3, 3> T##3x3;                                                                                      \
+  typedef matrix<T, 3, 4> T##3x4;                                                                                      \
+  typedef matrix<T, 4, 2> T##4x2;                                                                                      \
+  typedef matrix<T, 4, 3> T##4x3;                                                                                      \
+  typedef matrix<T, 4, 4> T##4x4;
+__MSL_MATRICES(half)
+__MSL_MATRICES(float)
+__MSL_MATRICES(bfloat)
+
+// 8x8 matrices spread over a simdgroup, two neighbouring elements of a row in each lane. MSL leaves the mapping open;
+// this is the one seen on Apple GPUs, which kernels that use thread_elements() rely on.
+inline uint __matrix_row(uint lane) { return ((lane / 4) & 4) + (lane / 2) % 4; }
+inline uint __matrix_column(uint lane) { return ((lane / 4) & 2) * 2 + (lane % 2) * 2; }
+/// The lane that holds (row, column), column rounded down to even.
+inline uint __matrix_lane(uint row, uint column) {
+  return (row & 4) * 4 + (row & 3) * 2 + ((column & 4) ? 8 : 0) + (column & 3) / 2;
+}
+
+template <class T, int Columns, int Rows = Columns> struct simdgroup_matrix {
+  static_assert(Columns == 8 && Rows == 8, "simdgroup matrices are 8x8");
+  vec<T, 2> __elements;
+  simdgroup_matrix() = default;
+  explicit simdgroup_matrix(T diagonal) {
+    uint row = __matrix_row(__msl_lane()), column = __matrix_column(__msl_lane());
+    __elements.x = row == column ? diagonal : (T)0;
+    __elements.y = row == column + 1 ? diagonal : (T)0;
+  }
+  thread vec<T, 2> &thread_elements() { return *(thread vec<T, 2> *)(ulong)&__elements; }
+  vec<T, 2> thread_elements() const { return __elements; }
+};
+typedef simdgroup_matrix<float, 8, 8> simdgroup_float8x8;
+typedef simdgroup_matrix<half, 8, 8> simdgroup_half8x8;
+typedef simdgroup_matrix<bfloat, 8, 8> simdgroup_bfloat8x8;
+
+template <class T, int Columns, int Rows = Columns>
+inline simdgroup_matrix<T, Columns, Rows> make_filled_simdgroup_matrix(T value) {
+  simdgroup_matrix<T, Columns, Rows> m;
+  m.__elements = (vec<T, 2>)value;
+  return m;
+}
+
+// Without the checker a load or store has no need to wait for the other lanes.
+#if __MSL_CHECKED
+#define __MSL_MEET(site) __msl_barrier(0, 0, site)
+#else
+#define __MSL_MEET(site) ((void)(site))
+#endif
+#define __MSL_MATRIX_MEMORY(AS)                                                                                        \
+  template <class T>                                                                                                   \
+  inline void simdgroup_load(thread simdgroup_matrix<T, 8, 8> &m, const AS T *from, ulong stride = 8,                  \
+                             ulong2 origin = (ulong2)0ul, bool transpose = false, __MSL_SITE) {                        \
+    __MSL_MEET(__site);                                                                                                \
+    ulong row = __matrix_row(__msl_lane()), column = __matrix_column(__msl_lane());                                    \
+    from += origin.y * stride + origin.x;                                                                              \
+    m.__elements.x = transpose ? from[column * stride + row] : from[row * stride + column];                            \
+    m.__elements.y = transpose ? from[(column + 1) * stride + row] : from[row * stride + column + 1];                  \
+  }                                                                                                                    \
+  template <class T>                                                                                                   \
+  inline void simdgroup_store(simdgroup_matrix<T, 8, 8> m, AS T *to, ulong stride = 8, ulong2 origin = (ulong2)0ul,    \
+                              bool transpose = false, __MSL_SITE) {                                                    \
+    __MSL_MEET(__site);                                                                                                \
+    ulong row = __matrix_row(__msl_lane()), column = __matrix_column(__msl_lane());                                    \
+    to += origin.y * stride + origin.x;                                                                                \
+    to[transpose ? column * stride + row : row * stride + column] = m.__elements.x;                                    \
+    to[transpose ? (column + 1) * stride + row : row * stride + column + 1] = m.__elements.y;                          \
+  }
+__MSL_MATRIX_MEMORY(device)
+__MSL_MATRIX_MEMORY(threadgroup)
+
+template <class D, class A, class B, class C>
+inline void simdgroup_multiply_accumulate(thread simdgroup_matrix<D, 8, 8> &d, simdgroup_matrix<A, 8, 8> a,
+                                          simdgroup_matrix<B, 8, 8> b, simdgroup_matrix<C, 8, 8> c, __MSL_SITE) {
+  float4 mine = {(float)a.__elements.x, (float)a.__elements.y, (float)b.__elements.x, (float)b.__elements.y};
+  ulong base = __msl_exchange(&mine, 16, 0, __site);
+  uint row = __matrix_row(__msl_lane()), column = __matrix_column(__msl_lane());
+  float2 sum = {(float)c.__elements.x, (float)c.__elements.y};
+  for (uint k = 0; k < 8; ++k) {
+    float left = *(thread const float *)(base + __matrix_lane(row, k) * 16 + (k & 1) * 4);
+    sum += left * *(thread const float2 *)(base + __matrix_lane(k, column) * 16 + 8);
+  }
+  d.__elements.x = (D)sum.x;
+  d.__elements.y = (D)sum.y;
+}
+template <class D, class A, class B>
+inline void simdgroup_multiply(thread simdgroup_matrix<D, 8, 8> &d, simdgroup_matrix<A, 8, 8> a,
+                               simdgroup_matrix<B, 8, 8> b, __MSL_SITE) {
+  simdgroup_multiply_accumulate(d, a, b, make_filled_simdgroup_matrix<D, 8, 8>((D)0), __site);
+}
+template <class T>
+inline simdgroup_matrix<T, 8, 8> operator*(simdgroup_matrix<T, 8, 8> a, simdgroup_matrix<T, 8, 8> b) {
+  simdgroup_matrix<T, 8, 8> d;
+  simdgroup_multiply(d, a, b, 0);
+  return d;
+}
+} // namespace metal

@@ -1,0 +1,378 @@
+//===- types.h - Vectors, their constructors, packed and boolean vectors --===//
+// Vectors are clang's ext_vector types: swizzles, operators and the refusal of
+// implicit conversions come with them. What they lack is the constructor
+// spelled float4(...): a macro of that name, so that the type's own name keeps
+// its meaning everywhere else, also behind `metal::`.
+//===----------------------------------------------------------------------===//
+#pragma clang system_header
+
+namespace metal {
+template <class T, int N> using vec = T __attribute__((ext_vector_type(N)));
+}
+
+namespace __msl {
+template <class A, class B> struct same {
+  enum { value = 0 };
+};
+template <class A> struct same<A, A> {
+  enum { value = 1 };
+};
+template <bool, class T = void> struct enable {};
+template <class T> struct enable<true, T> {
+  typedef T type;
+};
+/// Element type, number of elements, and whether T is a vector.
+template <class T> struct traits {
+  typedef T element;
+  enum { count = 1, vector = 0 };
+};
+template <class T, int N> struct traits<metal::vec<T, N>> {
+  typedef T element;
+  enum { count = N, vector = 1 };
+};
+template <class T> struct is_scalar {
+  enum { value = 0 };
+};
+#define __MSL_SCALAR(T)                                                                                                \
+  template <> struct is_scalar<T> {                                                                                    \
+    enum { value = 1 };                                                                                                \
+  };
+__MSL_SCALAR(bool)
+__MSL_SCALAR(char)
+__MSL_SCALAR(signed char)
+__MSL_SCALAR(uchar)
+__MSL_SCALAR(short)
+__MSL_SCALAR(ushort)
+__MSL_SCALAR(int)
+__MSL_SCALAR(uint)
+__MSL_SCALAR(long)
+__MSL_SCALAR(ulong)
+__MSL_SCALAR(half)
+__MSL_SCALAR(float)
+__MSL_SCALAR(bfloat)
+
+/// An argument of a vector constructor: scalars convert, vectors must have the right element type.
+template <class E, class A, bool vector> struct part {
+  static constexpr E f(A a) { return E(a); }
+};
+template <class E, class A> struct part<E, A, true> {
+  static_assert(same<typename traits<A>::element, E>::value, "mixed element types in a vector constructor");
+  static constexpr A f(A a) { return a; }
+};
+
+template <class V, bool vector> struct maker { // scalars and classes
+  template <class... A> static constexpr V f(A... a) { return V(a...); }
+};
+template <class V> struct maker<V, true> {
+  typedef typename traits<V>::element E;
+  template <class A> static constexpr V one(A a) {
+    if constexpr (traits<A>::vector) {
+      static_assert(int(traits<A>::count) == int(traits<V>::count), "wrong number of elements in a vector conversion");
+      return __builtin_convertvector(a, V);
+    } else if constexpr (is_scalar<A>::value) {
+      return (V)((E)a);
+    } else if constexpr (__is_enum(A)) {
+      return (V)((E)a);
+    } else {
+      return (V)a;
+    }
+  }
+  static constexpr V f() { return (V)(E)0; }
+  template <class A> static constexpr V f(A a) { return one<A>(a); }
+  template <class A, class B, class... R> static constexpr V f(A a, B b, R... r) {
+    static_assert(int(traits<A>::count) + int(traits<B>::count) + (int(traits<R>::count) + ... + 0) ==
+                      int(traits<V>::count),
+                  "wrong number of elements in a vector constructor");
+    return V{part<E, A, traits<A>::vector>::f(a), part<E, B, traits<B>::vector>::f(b),
+             part<E, R, traits<R>::vector>::f(r)...};
+  }
+};
+/// T(a...) for any T: what the rewriter makes of constructor calls whose type is a template parameter or an alias.
+template <class T, class... A> inline constexpr T make(A... a) { return maker<T, traits<T>::vector>::f(a...); }
+/// (T)x for any T, as an operator that binds like a cast: caster<T>() ->* x.
+template <class T> struct caster {};
+template <class T, class A> inline constexpr T operator->*(caster<T>, A a) {
+  if constexpr (traits<T>::vector)
+    return maker<T, true>::f(a);
+  else
+    return (T)a;
+}
+/// A value of a struct, wherever it lies: C++ for OpenCL has no copy out of `constant`.
+template <class T> inline T load(const __generic T &value) { return value; }
+template <class T> inline T load(constant const T &value) { return *(thread const T *)(ulong)&value; }
+} // namespace __msl
+
+template <class T, class U> inline constexpr T as_type(U value) {
+  static_assert(sizeof(T) == sizeof(U), "as_type between types of different size");
+  return __builtin_bit_cast(T, value);
+}
+
+namespace metal {
+#define __MSL_VECTOR(T, N)                                                                                             \
+  typedef vec<T, N> T##N;                                                                                              \
+  template <class... A> inline constexpr T##N __make_##T##N(A... a) { return ::__msl::maker<T##N, true>::f(a...); }
+#define __MSL_VECTORS(T) __MSL_VECTOR(T, 2) __MSL_VECTOR(T, 3) __MSL_VECTOR(T, 4)
+__MSL_VECTORS(char)
+__MSL_VECTORS(uchar)
+__MSL_VECTORS(short)
+__MSL_VECTORS(ushort)
+__MSL_VECTORS(int)
+__MSL_VECTORS(uint)
+__MSL_VECTORS(long)
+__MSL_VECTORS(ulong)
+__MSL_VECTORS(half)
+__MSL_VECTORS(float)
+__MSL_VECTORS(bfloat)
+
+#define __MSL_PACKED_OP(T, op)                                                                                         \
+  inline T##3 operator op(packed_##T##3 a, packed_##T##3 b) { return (T##3)a op(T##3) b; }                             \
+  inline T##3 operator op(packed_##T##3 a, T##3 b) { return (T##3)a op b; }                                            \
+  inline T##3 operator op(T##3 a, packed_##T##3 b) { return a op(T##3) b; }                                            \
+  inline T##3 operator op(packed_##T##3 a, T b) { return (T##3)a op b; }                                               \
+  inline T##3 operator op(T a, packed_##T##3 b) { return a op(T##3) b; }
+// Two and four elements keep the layout of the vector, with the element's alignment; three elements need a class.
+#define __MSL_PACKED(T)                                                                                                \
+  typedef T##2 packed_##T##2 __attribute__((aligned(sizeof(T))));                                                      \
+  typedef T##4 packed_##T##4 __attribute__((aligned(sizeof(T))));                                                      \
+  struct packed_##T##3 {                                                                                               \
+    T x, y, z;                                                                                                         \
+    packed_##T##3() = default;                                                                                         \
+    packed_##T##3(const __generic packed_##T##3 &) = default;                                                          \
+    packed_##T##3(constant const packed_##T##3 & v) : x(v.x), y(v.y), z(v.z) {}                                        \
+    __generic packed_##T##3 &operator=(const __generic packed_##T##3 &) = default;                                     \
+    constexpr packed_##T##3(T##3 v) : x(v.x), y(v.y), z(v.z) {}                                                        \
+    constexpr packed_##T##3(T a, T b, T c) : x(a), y(b), z(c) {}                                                       \
+    constexpr explicit packed_##T##3(T a) : x(a), y(a), z(a) {}                                                        \
+    constexpr operator T##3() const { return T##3 {x, y, z}; }                                                         \
+    operator T##3() const constant { return T##3 {x, y, z}; }                                                          \
+    __generic T &operator[](uint i) { return (&x)[i]; }                                                                \
+    T operator[](uint i) const { return (&x)[i]; }                                                                     \
+    T operator[](uint i) const constant { return (&x)[i]; }                                                            \
+  };                                                                                                                   \
+  __MSL_PACKED_OP(T, +)                                                                                                \
+  __MSL_PACKED_OP(T, -)                                                                                                \
+  __MSL_PACKED_OP(T, *)                                                                                                \
+  __MSL_PACKED_OP(T, /)                                                                                                \
+  template <class... A> inline constexpr T##2 __make_packed_##T##2(A... a) { return ::__msl::make<T##2>(a...); }       \
+  template <class... A> inline constexpr T##4 __make_packed_##T##4(A... a) { return ::__msl::make<T##4>(a...); }
+__MSL_PACKED(char)
+__MSL_PACKED(uchar)
+__MSL_PACKED(short)
+__MSL_PACKED(ushort)
+__MSL_PACKED(int)
+__MSL_PACKED(uint)
+__MSL_PACKED(long)
+__MSL_PACKED(ulong)
+__MSL_PACKED(half)
+__MSL_PACKED(float)
+__MSL_PACKED(bfloat)
+
+// Comparing two vectors gives an integer vector here (-1 or 0) and a boolN in MSL; boolN is made from either.
+struct bool2 {
+  bool x, y;
+  bool2() = default;
+  constexpr bool2(bool a) : x(a), y(a) {}
+  constexpr bool2(bool a, bool b) : x(a), y(b) {}
+  template <class V, class = typename ::__msl::enable<::__msl::traits<V>::count == 2>::type>
+  constexpr bool2(V v) : x(v.x != 0), y(v.y != 0) {}
+  bool operator[](uint i) const { return (&x)[i]; }
+  __generic bool &operator[](uint i) { return (&x)[i]; }
+};
+struct bool3 {
+  bool x, y, z;
+  bool3() = default;
+  constexpr bool3(bool a) : x(a), y(a), z(a) {}
+  constexpr bool3(bool a, bool b, bool c) : x(a), y(b), z(c) {}
+  template <class V, class = typename ::__msl::enable<::__msl::traits<V>::count == 3>::type>
+  constexpr bool3(V v) : x(v.x != 0), y(v.y != 0), z(v.z != 0) {}
+  bool operator[](uint i) const { return (&x)[i]; }
+  __generic bool &operator[](uint i) { return (&x)[i]; }
+};
+struct bool4 {
+  bool x, y, z, w;
+  bool4() = default;
+  constexpr bool4(bool a) : x(a), y(a), z(a), w(a) {}
+  constexpr bool4(bool a, bool b, bool c, bool d) : x(a), y(b), z(c), w(d) {}
+  template <class V, class = typename ::__msl::enable<::__msl::traits<V>::count == 4>::type>
+  constexpr bool4(V v) : x(v.x != 0), y(v.y != 0), z(v.z != 0), w(v.w != 0) {}
+  bool operator[](uint i) const { return (&x)[i]; }
+  __generic bool &operator[](uint i) { return (&x)[i]; }
+};
+#define __MSL_BOOLS(N)                                                                                                 \
+  inline bool##N operator!(bool##N a) {                                                                                \
+    bool##N r;                                                                                                         \
+    for (uint i = 0; i < N; ++i)                                                                                       \
+      r[i] = !a[i];                                                                                                    \
+    return r;                                                                                                          \
+  }                                                                                                                    \
+  __MSL_BOOL_OP(N, operator&&, a[i] && b[i])                                                                           \
+  __MSL_BOOL_OP(N, operator||, a[i] || b[i])                                                                           \
+  __MSL_BOOL_OP(N, operator&, a[i] && b[i])                                                                            \
+  __MSL_BOOL_OP(N, operator|, a[i] || b[i])                                                                            \
+  __MSL_BOOL_OP(N, operator^, a[i] != b[i])                                                                            \
+  __MSL_BOOL_OP(N, operator==, a[i] == b[i])                                                                           \
+  __MSL_BOOL_OP(N, operator!=, a[i] != b[i])
+#define __MSL_BOOL_OP(N, name, expression)                                                                             \
+  inline bool##N name(bool##N a, bool##N b) {                                                                          \
+    bool##N r;                                                                                                         \
+    for (uint i = 0; i < N; ++i)                                                                                       \
+      r[i] = expression;                                                                                               \
+    return r;                                                                                                          \
+  }
+__MSL_BOOLS(2)
+__MSL_BOOLS(3)
+__MSL_BOOLS(4)
+
+/// array<T, N>: as in C++, with an operator[] for every address space that clang's `this` does not cover.
+template <class T, ulong N> struct array {
+  T __elements[N];
+  __generic T &operator[](ulong i) { return __elements[i]; }
+  const __generic T &operator[](ulong i) const { return __elements[i]; }
+  constant const T &operator[](ulong i) const constant { return __elements[i]; }
+  constexpr ulong size() const { return N; }
+  __generic T *data() { return __elements; }
+};
+
+template <class T> struct numeric_limits;
+#define __MSL_LIMITS(T, LOWEST, LEAST, MOST)                                                                           \
+  template <> struct numeric_limits<T> {                                                                               \
+    static constexpr T lowest() { return LOWEST; }                                                                     \
+    static constexpr T min() { return LEAST; }                                                                         \
+    static constexpr T max() { return MOST; }
+#define __MSL_INTEGER_LIMITS(T, LEAST, MOST)                                                                           \
+  __MSL_LIMITS(T, LEAST, LEAST, MOST)                                                                                  \
+  }                                                                                                                    \
+  ;
+#define __MSL_FLOAT_LIMITS(T, LEAST, MOST, EPSILON)                                                                    \
+  __MSL_LIMITS(T, -(MOST), LEAST, MOST)                                                                                \
+  static constexpr T infinity() { return (T)__builtin_inff(); }                                                        \
+  static constexpr T quiet_NaN() { return (T)__builtin_nanf(""); }                                                     \
+  static constexpr T epsilon() { return EPSILON; }                                                                     \
+  }                                                                                                                    \
+  ;
+__MSL_INTEGER_LIMITS(char, -128, 127)
+__MSL_INTEGER_LIMITS(uchar, 0, 255)
+__MSL_INTEGER_LIMITS(short, -32768, 32767)
+__MSL_INTEGER_LIMITS(ushort, 0, 65535)
+__MSL_INTEGER_LIMITS(int, -2147483647 - 1, 2147483647)
+__MSL_INTEGER_LIMITS(uint, 0u, 4294967295u)
+__MSL_INTEGER_LIMITS(long, -9223372036854775807L - 1, 9223372036854775807L)
+__MSL_INTEGER_LIMITS(ulong, 0ul, 18446744073709551615ul)
+__MSL_FLOAT_LIMITS(half, (half)0x1p-14f, (half)65504.0f, (half)0x1p-10f)
+__MSL_FLOAT_LIMITS(float, 0x1p-126f, 0x1.fffffep127f, 0x1p-23f)
+__MSL_FLOAT_LIMITS(bfloat, (bfloat)0x1p-126f, (bfloat)0x1.fep127f, (bfloat)0x1p-7f)
+
+template <class A, class B> struct is_same {
+  static constexpr constant bool value = false;
+};
+template <class A> struct is_same<A, A> {
+  static constexpr constant bool value = true;
+};
+template <class A, class B> constexpr constant bool is_same_v = is_same<A, B>::value;
+template <bool condition, class A, class B> struct conditional {
+  typedef A type;
+};
+template <class A, class B> struct conditional<false, A, B> {
+  typedef B type;
+};
+template <bool condition, class A, class B> using conditional_t = typename conditional<condition, A, B>::type;
+template <bool condition, class T = void> using enable_if = ::__msl::enable<condition, T>;
+template <bool condition, class T = void> using enable_if_t = typename ::__msl::enable<condition, T>::type;
+template <class T, T v> struct integral_constant {
+  static constexpr constant T value = v;
+  typedef T value_type;
+  constexpr operator T() const { return v; }
+};
+typedef integral_constant<bool, true> true_type;
+typedef integral_constant<bool, false> false_type;
+} // namespace metal
+
+#define char2(...) __make_char2(__VA_ARGS__)
+#define char3(...) __make_char3(__VA_ARGS__)
+#define char4(...) __make_char4(__VA_ARGS__)
+#define uchar2(...) __make_uchar2(__VA_ARGS__)
+#define uchar3(...) __make_uchar3(__VA_ARGS__)
+#define uchar4(...) __make_uchar4(__VA_ARGS__)
+#define short2(...) __make_short2(__VA_ARGS__)
+#define short3(...) __make_short3(__VA_ARGS__)
+#define short4(...) __make_short4(__VA_ARGS__)
+#define ushort2(...) __make_ushort2(__VA_ARGS__)
+#define ushort3(...) __make_ushort3(__VA_ARGS__)
+#define ushort4(...) __make_ushort4(__VA_ARGS__)
+#define int2(...) __make_int2(__VA_ARGS__)
+#define int3(...) __make_int3(__VA_ARGS__)
+#define int4(...) __make_int4(__VA_ARGS__)
+#define uint2(...) __make_uint2(__VA_ARGS__)
+#define uint3(...) __make_uint3(__VA_ARGS__)
+#define uint4(...) __make_uint4(__VA_ARGS__)
+#define long2(...) __make_long2(__VA_ARGS__)
+#define long3(...) __make_long3(__VA_ARGS__)
+#define long4(...) __make_long4(__VA_ARGS__)
+#define ulong2(...) __make_ulong2(__VA_ARGS__)
+#define ulong3(...) __make_ulong3(__VA_ARGS__)
+#define ulong4(...) __make_ulong4(__VA_ARGS__)
+#define half2(...) __make_half2(__VA_ARGS__)
+#define half3(...) __make_half3(__VA_ARGS__)
+#define half4(...) __make_half4(__VA_ARGS__)
+#define float2(...) __make_float2(__VA_ARGS__)
+#define float3(...) __make_float3(__VA_ARGS__)
+#define float4(...) __make_float4(__VA_ARGS__)
+#define bfloat2(...) __make_bfloat2(__VA_ARGS__)
+#define bfloat3(...) __make_bfloat3(__VA_ARGS__)
+#define bfloat4(...) __make_bfloat4(__VA_ARGS__)
+#define packed_char2(...) __make_packed_char2(__VA_ARGS__)
+#define packed_char4(...) __make_packed_char4(__VA_ARGS__)
+#define packed_uchar2(...) __make_packed_uchar2(__VA_ARGS__)
+#define packed_uchar4(...) __make_packed_uchar4(__VA_ARGS__)
+#define packed_short2(...) __make_packed_short2(__VA_ARGS__)
+#define packed_short4(...) __make_packed_short4(__VA_ARGS__)
+#define packed_ushort2(...) __make_packed_ushort2(__VA_ARGS__)
+#define packed_ushort4(...) __make_packed_ushort4(__VA_ARGS__)
+#define packed_int2(...) __make_packed_int2(__VA_ARGS__)
+#define packed_int4(...) __make_packed_int4(__VA_ARGS__)
+#define packed_uint2(...) __make_packed_uint2(__VA_ARGS__)
+#define packed_uint4(...) __make_packed_uint4(__VA_ARGS__)
+#define packed_half2(...) __make_packed_half2(__VA_ARGS__)
+#define packed_half4(...) __make_packed_half4(__VA_ARGS__)
+#define packed_float2(...) __make_packed_float2(__VA_ARGS__)
+#define packed_float4(...) __make_packed_float4(__VA_ARGS__)
+#define packed_bfloat2(...) __make_packed_bfloat2(__VA_ARGS__)
+#define packed_bfloat4(...) __make_packed_bfloat4(__VA_ARGS__)
+
+#define INFINITY __builtin_inff()
+#define NAN __builtin_nanf("")
+#define HUGE_VALF __builtin_inff()
+#define FLT_MAX 0x1.fffffep127f
+#define FLT_MIN 0x1p-126f
+#define FLT_EPSILON 0x1p-23f
+#define HALF_MAX 65504.0h
+#define HALF_MIN 6.103515625e-05h
+#define MAXFLOAT 0x1.fffffep127f
+#define MAXHALF 65504.0h
+#define CHAR_BIT 8
+#define CHAR_MIN (-128)
+#define CHAR_MAX 127
+#define UCHAR_MAX 255
+#define SHRT_MIN (-32768)
+#define SHRT_MAX 32767
+#define USHRT_MAX 65535
+#define INT_MIN (-2147483647 - 1)
+#define INT_MAX 2147483647
+#define UINT_MAX 4294967295u
+#define LONG_MIN (-9223372036854775807L - 1)
+#define LONG_MAX 9223372036854775807L
+#define ULONG_MAX 18446744073709551615ul
+#define M_PI_F 3.14159265358979323846f
+#define M_PI_2_F 1.57079632679489661923f
+#define M_PI_4_F 0.785398163397448309616f
+#define M_1_PI_F 0.318309886183790671538f
+#define M_2_PI_F 0.636619772367581343076f
+#define M_2_SQRTPI_F 1.12837916709551257390f
+#define M_SQRT2_F 1.41421356237309504880f
+#define M_SQRT1_2_F 0.707106781186547524401f
+#define M_E_F 2.71828182845904523536f
+#define M_LOG2E_F 1.44269504088896340736f
+#define M_LOG10E_F 0.434294481903251827651f
+#define M_LN2_F 0.693147180559945309417f
+#define M_LN10_F 2.30258509299404568402f
+#define M_PI_H 3.14159265358979323846h
