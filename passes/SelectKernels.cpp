@@ -32,13 +32,6 @@ int64_t tq::bestGrain(const CostModel &model, int64_t tasks, double microsPerTas
   return best;
 }
 
-const Skeleton *tq::findSkeleton(SkeletonList skeletons, StringRef name) {
-  for (const Skeleton *skeleton : skeletons)
-    if (skeleton->name() == name)
-      return skeleton;
-  return nullptr;
-}
-
 namespace {
 struct SelectKernelsPass : tq::impl::SelectKernelsBase<SelectKernelsPass> {
   SelectKernelsPass(SkeletonList skeletons, CostModel model) : skeletons(skeletons), model(model) {}

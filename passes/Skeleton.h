@@ -34,6 +34,23 @@ struct LaunchConfig {
   int64_t grain = 1; ///< tasks that a worker claims at once
 };
 
+/// The configuration that the kernels of all targets have: `rows`, the parameter that counts them, and `max_rows`.
+mlir::DictionaryAttr launchConfig(LaunchOp launch, int64_t maxRows);
+
+/// Looks through views.
+mlir::Value throughReshape(mlir::Value value);
+
+/// Linears that share tasks, with the pointwise ops behind them: gate and up with their GLU. Others stand side by side
+/// (q, k, v).
+struct LinearComponent {
+  llvm::SmallVector<LinearOp> linears;
+  llvm::SmallVector<mlir::Operation *> epilogue;
+  int64_t rows() { return mlir::cast<mlir::RankedTensorType>(linears.front().getY().getType()).getDimSize(1); }
+  int64_t blocks() { return Layout::rowBlocks(rows()); }
+};
+/// Those of a region; one without linears is pointwise ops that belong to none.
+llvm::SmallVector<LinearComponent> linearComponents(mlir::Block &body);
+
 /// Facts of the machine that costs are reckoned with. The defaults describe two cores of a server CPU; only ratios matter.
 struct CostModel {
   int64_t workers = 2;
@@ -65,6 +82,8 @@ public:
 /// The skeletons of a target, in order of preference.
 using SkeletonList = llvm::ArrayRef<const Skeleton *>;
 const Skeleton *findSkeleton(SkeletonList skeletons, llvm::StringRef name);
+/// The skeleton that builds a scheduled kernel; null, with an error on it, if none can.
+const Skeleton *skeletonOf(KernelOp kernel, SkeletonList skeletons);
 
 std::unique_ptr<mlir::Pass> createSelectKernels(SkeletonList skeletons, CostModel model = {});
 std::unique_ptr<mlir::Pass> createScheduleSteps(SkeletonList skeletons);

@@ -120,10 +120,9 @@ Result<BenchResult> runDecode(Session &session, ReadBandwidth &read, const Bench
     if (i > 0)
       rates.push_back(double(what.tokens) / time);
   }
+  session.rewind(0);
   BenchResult result;
   result.what = what;
-  result.stateBytes = session.stateBytes();
-  session.rewind(0);
   result.tokensPerSecond = median(rates);
   result.weightsGBs = result.tokensPerSecond * weightBytes(session.entryFor(1)) / 1e9;
   result.readGBs = median(reads) / 1e9;

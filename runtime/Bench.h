@@ -34,7 +34,6 @@ struct BenchResult {
   double weightsGBs = 0;      ///< tg: packed weights
   double readGBs = 0;         ///< tg: plain read, median of readings
   double bestReadGBs = 0;     ///< tg: the fastest of them
-  uint64_t stateBytes = 0;    ///< tg: the cache's pages at the end
 };
 
 /// "pp512,tg128,tg32@4096".

@@ -18,7 +18,8 @@ Result<std::unique_ptr<Device>> tq::loadEmulatedMetal(const Package &package, co
   fs::path own = fs::path(ownExecutable()).parent_path();
   std::string path = (own.parent_path() / "lib" / kEmulatedMetalLibrary).string();
   if (access(path.c_str(), R_OK) != 0)
-    return Error{fmt::format("cannot use device metal-emulated: there is no {}; it is built with tq's tests", path)};
+    return Error{
+        fmt::format("cannot use device metal-emulated: there is no {}; run ./dev build, which builds all", path)};
   // Stays loaded until the process ends: the device's code is in it.
   void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library)

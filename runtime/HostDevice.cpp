@@ -125,25 +125,8 @@ Result<int> HostDevice::load(size_t index, const Memory &memory) {
     BoundStep &launch = bound.steps.emplace_back();
     launch.step = &step;
     launch.kernel = kernels.at(step.kernel);
-    for (const Binding &binding : step.bindings) {
-      const void *address = nullptr;
-      switch (binding.kind) {
-      case Binding::Kind::Arena:
-        address = memory.arena.data + binding.offset;
-        break;
-      case Binding::Kind::Section:
-        address = package.section(binding.offset).data();
-        break;
-      case Binding::Kind::State:
-        address = memory.states[binding.offset].data;
-        break;
-      case Binding::Kind::PageTable:
-        address = memory.pageTable.data;
-        break;
-      }
-      // The ABI has one type for all; weights are mapped read-only.
-      launch.bindings.push_back(const_cast<void *>(address));
-    }
+    for (const Binding &binding : step.bindings)
+      launch.bindings.push_back(package.bound(binding, memory).data());
   }
   return static_cast<int>(entries.size() - 1);
 }

@@ -796,22 +796,7 @@ Result<int> MetalDeviceImpl::load(size_t index, const Memory &given) {
   for (const Step &step : entry.steps) {
     BoundStep &launch = bound.steps.emplace_back(BoundStep{&step, gpu.addPipeline(step.kernel, step.simdgroups), {}});
     for (const Binding &binding : step.bindings) {
-      const std::byte *address = nullptr;
-      switch (binding.kind) {
-      case Binding::Kind::Arena:
-        address = given.arena.data + binding.offset;
-        break;
-      case Binding::Kind::Section:
-        address = package.section(binding.offset).data();
-        break;
-      case Binding::Kind::State:
-        address = given.states[binding.offset].data;
-        break;
-      case Binding::Kind::PageTable:
-        address = given.pageTable.data;
-        break;
-      }
-      TQ_TRY_ASSIGN(Slot slot, find(address));
+      TQ_TRY_ASSIGN(Slot slot, find(package.bound(binding, given).data()));
       launch.slots.push_back(slot);
     }
   }

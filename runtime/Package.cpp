@@ -235,6 +235,22 @@ bool Package::hasFile(const std::string &file) const {
   return std::ranges::any_of(contents.files, [&](const File &candidate) { return candidate.name == file; });
 }
 
+std::span<std::byte> Package::bound(const Binding &binding, const Memory &memory) const {
+  auto all = [](const Buffer &buffer) { return std::span(buffer.data, buffer.bytes); };
+  switch (binding.kind) {
+  case Binding::Kind::Arena:
+    return {memory.arena.data + binding.offset, binding.bytes};
+  case Binding::Kind::Section:
+    // The ABI has one type for all.
+    return {const_cast<std::byte *>(sections[binding.offset].data()), sections[binding.offset].size()};
+  case Binding::Kind::State:
+    return all(memory.states[binding.offset]);
+  case Binding::Kind::PageTable:
+    break;
+  }
+  return all(memory.pageTable);
+}
+
 uint64_t Package::weightBytes() const {
   uint64_t bytes = 0;
   for (const auto &section : sections)

@@ -11,7 +11,7 @@
 #ifndef TQ_RUNTIME_PACKAGE_H
 #define TQ_RUNTIME_PACKAGE_H
 
-#include "runtime/PackageFormat.h"
+#include "runtime/Device.h"
 #include "runtime/Status.h"
 
 #include <cstddef>
@@ -38,6 +38,8 @@ public:
   /// The directory's name, for messages: "story.tqpkg".
   const std::string &name() const { return title; }
 
+  /// What a launch's binding points to, with the given memory. Weights are mapped read-only.
+  std::span<std::byte> bound(const Binding &binding, const Memory &memory) const;
   /// The mapped bytes of manifest().sections[index].
   std::span<const std::byte> section(size_t index) const { return sections[index]; }
   /// Full path of a file of the package.

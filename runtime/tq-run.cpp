@@ -348,7 +348,6 @@ private:
         figures["read_gb_s"] = result.readGBs;
         figures["read_best_gb_s"] = result.bestReadGBs;
         figures["read_fraction"] = result.weightsGBs / result.readGBs;
-        figures["state_bytes"] = result.stateBytes;
       }
       object[result.what.name()] = std::move(figures);
     }

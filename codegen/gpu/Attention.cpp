@@ -334,7 +334,7 @@ public:
            llvm::all_of(root->getOperands(), [&](Value v) { return isa<BlockArgument>(throughReshape(v)) && fits(v); });
   }
   LaunchConfig configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &) const override {
-    return {DictionaryAttr::get(launch.getContext(), baseConfig(launch, facts.kernelRows)), 1};
+    return {launchConfig(launch, facts.kernelRows), 1};
   }
   AffineMap tasks(KernelOp kernel) const override {
     MLIRContext *context = kernel.getContext();

@@ -27,18 +27,11 @@ struct BuildGpuKernelsPass : PassWrapper<BuildGpuKernelsPass, OperationPass<Modu
     registry.insert<gpu::GPUDialect, scf::SCFDialect, arith::ArithDialect, math::MathDialect, vector::VectorDialect,
                     memref::MemRefDialect, LLVM::LLVMDialect>();
   }
-  LogicalResult check(KernelOp kernel, const Skeleton *skeleton) {
-    if (!skeleton)
-      return kernel.emitError() << "this target has no skeleton '" << kernel.getSkeleton() << "'";
-    DictionaryAttr config = kernel.getConfig();
-    if (!config.getAs<StringAttr>("rows") || !config.getAs<mlir::IntegerAttr>("max_rows"))
-      return kernel.emitError() << "its configuration needs rows and max_rows; run --tq-select-kernels first";
+  const Skeleton *pick(KernelOp kernel) {
     for (Operation &op : kernel.getBody().front())
       if (isa<QuantizeOp>(op))
-        return op.emitError() << "GPU kernels compute with f32 activations; compile with --activations=f32";
-    if (!skeleton->matches(kernel.getBody().front()))
-      return kernel.emitError() << "the skeleton '" << kernel.getSkeleton() << "' cannot run this kernel";
-    return success();
+        return op.emitError() << "GPU kernels compute with f32 activations; compile with --activations=f32", nullptr;
+    return skeletonOf(kernel, skeletons);
   }
   /// Kernels are functions in the text of a language that has, say, a `rotate` of its own: a name of one word gets another.
   static LogicalResult rename(KernelOp kernel) {
@@ -54,10 +47,9 @@ struct BuildGpuKernelsPass : PassWrapper<BuildGpuKernelsPass, OperationPass<Modu
   }
   void runOnOperation() override {
     for (KernelOp kernel : llvm::make_early_inc_range(getOperation().getOps<KernelOp>())) {
-      const Skeleton *skeleton = findSkeleton(skeletons, kernel.getSkeleton());
+      const Skeleton *skeleton = pick(kernel);
       bool isWord = !kernel.getSymName().contains('_');
-      if (failed(check(kernel, skeleton)) || (isWord && failed(rename(kernel))) ||
-          failed(skeleton->build(kernel, getOperation())))
+      if (!skeleton || (isWord && failed(rename(kernel))) || failed(skeleton->build(kernel, getOperation())))
         return signalPassFailure();
       kernel.erase();
     }

@@ -11,18 +11,6 @@ using namespace mlir;
 using namespace tq;
 using namespace tq::kernels;
 
-Value tq::kernels::throughReshape(Value value) {
-  while (auto reshape = value.getDefiningOp<ReshapeOp>())
-    value = reshape.getX();
-  return value;
-}
-
-SmallVector<NamedAttribute> tq::kernels::baseConfig(LaunchOp launch, int64_t maxRows) {
-  Builder b(launch.getContext());
-  return {b.getNamedAttr("rows", b.getStringAttr(launch->hasAttr("out_rows") ? "n_out" : "n_tokens")),
-          b.getNamedAttr("max_rows", b.getI64IntegerAttr(maxRows))};
-}
-
 //===-- The function --------------------------------------------------------------------------------------------===//
 
 static Attribute space(MLIRContext *context, gpu::AddressSpace space) {

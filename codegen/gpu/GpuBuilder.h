@@ -162,12 +162,6 @@ private:
   int64_t sharedTaken = 0;
 };
 
-/// Looks through views.
-mlir::Value throughReshape(mlir::Value value);
-
-/// The configuration that all kernels have: `rows`, the parameter that counts them, and `max_rows`.
-llvm::SmallVector<mlir::NamedAttribute> baseConfig(LaunchOp launch, int64_t maxRows);
-
 /// The gpu.module of kernels, made if there is none.
 mlir::gpu::GPUModuleOp gpuModuleOf(mlir::ModuleOp module);
 

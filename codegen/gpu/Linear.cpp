@@ -4,39 +4,10 @@
 
 #include "codegen/gpu/Linear.h"
 #include "codegen/gpu/BuildGpuKernels.h"
-#include "llvm/ADT/EquivalenceClasses.h"
 
 using namespace mlir;
 using namespace tq;
 using namespace tq::kernels;
-
-SmallVector<Component> tq::kernels::componentsOf(Block &body) {
-  llvm::EquivalenceClasses<Operation *> classes;
-  auto belongs = [](Operation *op) { return op && (isa<LinearOp>(op) || getRole(op) == Role::Pointwise); };
-  for (Operation &op : body) {
-    if (!belongs(&op))
-      continue;
-    classes.insert(&op);
-    if (getRole(&op) == Role::Pointwise)
-      for (Value operand : op.getOperands())
-        if (Operation *def = throughReshape(operand).getDefiningOp(); belongs(def))
-          classes.unionSets(&op, def);
-  }
-  SmallVector<Component> components;
-  DenseMap<Operation *, size_t> index;
-  for (Operation &op : body) {
-    if (!belongs(&op))
-      continue;
-    auto [it, inserted] = index.try_emplace(classes.getLeaderValue(&op), components.size());
-    if (inserted)
-      components.emplace_back();
-    if (auto linear = dyn_cast<LinearOp>(op))
-      components[it->second].linears.push_back(linear);
-    else
-      components[it->second].epilogue.push_back(&op);
-  }
-  return components;
-}
 
 void tq::kernels::forComponents(GpuBuilder &k, ArrayRef<Component> components, Index group,
                                 function_ref<int64_t(Component &)> groups,
@@ -128,7 +99,7 @@ public:
         return false;
       }
     }
-    SmallVector<Component> components = componentsOf(body);
+    SmallVector<Component> components = linearComponents(body);
     return !components.empty() && llvm::all_of(body.getTerminator()->getOperands(), inTile) &&
            llvm::none_of(components, [](Component &component) {
              return component.linears.empty() || component.linears.size() > 2 ||
@@ -140,13 +111,13 @@ public:
   LaunchConfig configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &) const override {
     // Entry points of few rows and of many have kernels of their own: the one streams weights, the other multiplies tiles.
     int64_t rows = facts.rows <= kMatvecRows ? facts.rows : facts.kernelRows;
-    return {DictionaryAttr::get(launch.getContext(), baseConfig(launch, rows)), 1};
+    return {launchConfig(launch, rows), 1};
   }
   AffineMap tasks(KernelOp kernel) const override {
     MLIRContext *context = kernel.getContext();
     bool out = kernel.getConfig().getAs<StringAttr>("rows").getValue() == "n_out";
     int64_t rows = kernel.getConfig().getAs<mlir::IntegerAttr>("max_rows").getInt(), groups = 0;
-    SmallVector<Component> components = componentsOf(kernel.getBody().front());
+    SmallVector<Component> components = linearComponents(kernel.getBody().front());
     for (Component &component : components)
       groups +=
           rows <= kMatvecRows ? MatvecShape(kernel).groups(component) : (component.rows() + kTileRows - 1) / kTileRows;

@@ -6,15 +6,7 @@
 
 namespace tq::kernels {
 
-/// Linears that share threadgroups, with the pointwise ops behind them: gate and up with their GLU. Others stand side by side
-/// in the grid (q, k, v).
-struct Component {
-  llvm::SmallVector<LinearOp> linears;
-  llvm::SmallVector<mlir::Operation *> epilogue;
-  int64_t rows() { return mlir::cast<mlir::RankedTensorType>(linears.front().getY().getType()).getDimSize(1); }
-  int64_t blocks() { return Layout::rowBlocks(rows()); }
-};
-llvm::SmallVector<Component> componentsOf(mlir::Block &body);
+using Component = LinearComponent;
 
 /// Up to this many rows, weights stay in registers and each is read once for all of them; above, tiles of them go through the
 /// matrix units.

@@ -18,7 +18,7 @@ constexpr int64_t kTokenTiles = kTileTokens / 8, kRowTiles = kBlockRows / 8;
 class MatmulEmitter {
 public:
   MatmulEmitter(KernelOp kernel, gpu::GPUModuleOp module)
-      : k(kernel, module, kMatmulSimdgroups), components(componentsOf(kernel.getBody().front())) {}
+      : k(kernel, module, kMatmulSimdgroups), components(linearComponents(kernel.getBody().front())) {}
   void run();
 
 private:

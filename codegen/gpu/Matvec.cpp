@@ -24,7 +24,7 @@ namespace {
 class MatvecEmitter {
 public:
   MatvecEmitter(KernelOp kernel, gpu::GPUModuleOp module)
-      : shape(kernel), k(kernel, module, shape.simdgroups), components(componentsOf(kernel.getBody().front())) {}
+      : shape(kernel), k(kernel, module, shape.simdgroups), components(linearComponents(kernel.getBody().front())) {}
   void run();
 
 private:

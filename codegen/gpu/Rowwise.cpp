@@ -495,7 +495,7 @@ public:
     return bytes <= kThreadgroupBytes - 1024; // sums of norms
   }
   LaunchConfig configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &) const override {
-    return {DictionaryAttr::get(launch.getContext(), baseConfig(launch, facts.kernelRows)), 1};
+    return {launchConfig(launch, facts.kernelRows), 1};
   }
   AffineMap tasks(KernelOp kernel) const override {
     bool out = kernel.getConfig().getAs<StringAttr>("rows").getValue() == "n_out";

@@ -124,7 +124,7 @@ public:
   }
   LaunchConfig configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &) const override {
     // A task reads at most 256 keys and values of one head, or multiplies 8 tokens with them: enough for a claim each.
-    return {launchConfig(launch, facts), 1};
+    return {launchConfig(launch, facts.kernelRows), 1};
   }
   AffineMap tasks(KernelOp kernel) const override {
     MLIRContext *context = kernel.getContext();

@@ -28,21 +28,8 @@ struct BuildKernelsPass : PassWrapper<BuildKernelsPass, OperationPass<ModuleOp>>
   }
   void runOnOperation() override {
     for (KernelOp kernel : llvm::make_early_inc_range(getOperation().getOps<KernelOp>())) {
-      const Skeleton *skeleton = findSkeleton(skeletons, kernel.getSkeleton());
-      if (!skeleton) {
-        kernel.emitError() << "this target has no skeleton '" << kernel.getSkeleton() << "'";
-        return signalPassFailure();
-      }
-      DictionaryAttr config = kernel.getConfig();
-      if (!config.getAs<StringAttr>("rows") || !config.getAs<mlir::IntegerAttr>("max_rows")) {
-        kernel.emitError() << "its configuration needs rows and max_rows; run --tq-select-kernels first";
-        return signalPassFailure();
-      }
-      if (!skeleton->matches(kernel.getBody().front())) {
-        kernel.emitError() << "the skeleton '" << kernel.getSkeleton() << "' cannot run this kernel";
-        return signalPassFailure();
-      }
-      if (failed(skeleton->build(kernel, getOperation())))
+      const Skeleton *skeleton = skeletonOf(kernel, skeletons);
+      if (!skeleton || failed(skeleton->build(kernel, getOperation())))
         return signalPassFailure();
       kernel.erase();
     }

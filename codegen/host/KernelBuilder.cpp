@@ -9,19 +9,6 @@ using namespace tq;
 
 static LLVM::LLVMPointerType pointerType(MLIRContext *context) { return LLVM::LLVMPointerType::get(context); }
 
-Value tq::throughReshape(Value value) {
-  while (auto reshape = value.getDefiningOp<ReshapeOp>())
-    value = reshape.getX();
-  return value;
-}
-
-DictionaryAttr tq::launchConfig(LaunchOp launch, const LaunchFacts &facts) {
-  Builder b(launch.getContext());
-  return b.getDictionaryAttr(
-      {b.getNamedAttr("rows", b.getStringAttr(launch->hasAttr("out_rows") ? "n_out" : "n_tokens")),
-       b.getNamedAttr("max_rows", b.getI64IntegerAttr(facts.kernelRows))});
-}
-
 KernelBuilder::KernelBuilder(KernelOp kernel, ModuleOp module)
     : b(module.getContext()), loc(kernel.getLoc()), kernel(kernel), module(module), bindings(kernelBindings(kernel)) {
   b.setInsertionPointToEnd(module.getBody());

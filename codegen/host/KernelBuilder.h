@@ -95,12 +95,6 @@ private:
   int64_t scratchOffset = 0;
 };
 
-/// Looks through views.
-mlir::Value throughReshape(mlir::Value value);
-
-/// The configuration that all host kernels have: `rows`, the parameter that counts them, and `max_rows`.
-mlir::DictionaryAttr launchConfig(LaunchOp launch, const LaunchFacts &facts);
-
 /// The skeletons of the host, in order of preference.
 SkeletonList hostSkeletons();
 const Skeleton &rowwiseSkeleton();

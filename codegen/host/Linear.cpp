@@ -5,7 +5,6 @@
 
 #include "codegen/host/KernelBuilder.h"
 #include "codegen/host/microkernels/Microkernels.h"
-#include "llvm/ADT/EquivalenceClasses.h"
 
 using namespace mlir;
 using namespace tq;
@@ -13,46 +12,8 @@ using namespace tq;
 namespace {
 constexpr int64_t kTaskRows = TQ_LINEAR_BLOCKS * kBlockRows;
 
-/// Linears that share tasks, with the pointwise ops behind them.
-struct Component {
-  SmallVector<LinearOp> linears;
-  SmallVector<Operation *> epilogue;
-  int64_t outRows() { return cast<RankedTensorType>(linears.front().getY().getType()).getDimSize(1); }
-  int64_t tasks() { return (outRows() + kTaskRows - 1) / kTaskRows; }
-};
-
-SmallVector<Component> componentsOf(Block &body) {
-  llvm::EquivalenceClasses<Operation *> classes;
-  auto producer = [](Value v) -> Operation * {
-    Operation *def = throughReshape(v).getDefiningOp();
-    return def && (isa<LinearOp>(def) || getRole(def) == Role::Pointwise) ? def : nullptr;
-  };
-  for (Operation &op : body) {
-    if (isa<LinearOp>(op))
-      classes.insert(&op);
-    if (getRole(&op) == Role::Pointwise) {
-      classes.insert(&op);
-      for (Value operand : op.getOperands())
-        if (Operation *def = producer(operand))
-          classes.unionSets(&op, def);
-    }
-  }
-  SmallVector<Component> components;
-  DenseMap<Operation *, size_t> index;
-  for (Operation &op : body) {
-    bool linear = isa<LinearOp>(op);
-    if (!linear && getRole(&op) != Role::Pointwise)
-      continue;
-    auto [it, inserted] = index.try_emplace(classes.getLeaderValue(&op), components.size());
-    if (inserted)
-      components.emplace_back();
-    if (linear)
-      components[it->second].linears.push_back(cast<LinearOp>(op));
-    else
-      components[it->second].epilogue.push_back(&op);
-  }
-  return components;
-}
+using Component = LinearComponent;
+int64_t tasksOf(Component &component) { return (component.rows() + kTaskRows - 1) / kTaskRows; }
 
 ActivationKind activationKind(LinearOp linear) {
   auto integer = getIntegerEncoding(linear.getX().getType());
@@ -92,7 +53,7 @@ public:
         return false;
       }
     }
-    SmallVector<Component> components = componentsOf(body);
+    SmallVector<Component> components = linearComponents(body);
     return !components.empty() && llvm::all_of(body.getTerminator()->getOperands(), inTile) &&
            llvm::none_of(components, [](Component &component) { return component.linears.empty(); });
   }
@@ -100,8 +61,8 @@ public:
     // The cost of a task: reading its weights, or multiplying them, whichever takes longer.
     int64_t tasks = 0;
     double bytes = 0, ops = 0;
-    for (Component &component : componentsOf(launch.getBody().front())) {
-      tasks += component.tasks();
+    for (Component &component : linearComponents(launch.getBody().front())) {
+      tasks += tasksOf(component);
       for (LinearOp linear : component.linears) {
         auto packed = cast<PackedType>(linear.getW().getType());
         bytes += double(packed.getEncoding().getLayout().bytes(packed.getRows(), packed.getCols()));
@@ -109,12 +70,12 @@ public:
       }
     }
     double micros = std::max(bytes / model.bytesPerMicro, ops / model.opsPerMicro) / double(tasks);
-    return {launchConfig(launch, facts), bestGrain(model, tasks, micros)};
+    return {launchConfig(launch, facts.kernelRows), bestGrain(model, tasks, micros)};
   }
   AffineMap tasks(KernelOp kernel) const override {
     int64_t tasks = 0;
-    for (Component &component : componentsOf(kernel.getBody().front()))
-      tasks += component.tasks();
+    for (Component &component : linearComponents(kernel.getBody().front()))
+      tasks += tasksOf(component);
     return AffineMap::get(0, 3, getAffineConstantExpr(tasks, kernel.getContext()));
   }
   LogicalResult build(KernelOp kernel, ModuleOp module) const override {
@@ -205,7 +166,7 @@ void LinearEmitter::block(Component &component, Value task, int64_t blocks) {
 }
 
 void LinearEmitter::run() {
-  SmallVector<Component> components = componentsOf(k.kernel.getBody().front());
+  SmallVector<Component> components = linearComponents(k.kernel.getBody().front());
   rows = k.rows();
   // Tiles of one token fit registers once the micro-kernel is inlined; larger ones live in the worker's scratch.
   size_t most = 0;
@@ -226,7 +187,7 @@ void LinearEmitter::run() {
 
   int64_t first = 0;
   for (Component &component : components) {
-    int64_t tasks = component.tasks(), rowBlocks = Layout::rowBlocks(component.outRows());
+    int64_t tasks = tasksOf(component), rowBlocks = component.blocks();
     int64_t whole = rowBlocks / TQ_LINEAR_BLOCKS, rest = rowBlocks % TQ_LINEAR_BLOCKS;
     Value from = k.max(k.sub(k.begin, k.i64(first)), k.i64(0)), to = k.sub(k.end, k.i64(first));
     k.loop(from, k.min(to, k.i64(whole)), 1, [&](Value task) { block(component, task, TQ_LINEAR_BLOCKS); });

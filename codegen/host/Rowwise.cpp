@@ -45,7 +45,8 @@ public:
       for (Value result : op.getResults())
         if (auto type = dyn_cast<RankedTensorType>(result.getType()))
           elements += elementsPerRow(type);
-    return {launchConfig(launch, facts), bestGrain(model, facts.rows, double(elements) / model.rowOpsPerMicro)};
+    return {launchConfig(launch, facts.kernelRows),
+            bestGrain(model, facts.rows, double(elements) / model.rowOpsPerMicro)};
   }
   AffineMap tasks(KernelOp kernel) const override {
     bool out = kernel.getConfig().getAs<StringAttr>("rows").getValue() == "n_out";

@@ -5,14 +5,15 @@ Through the command line only. decode: tokens per second with an empty cache, th
 those as a fraction of the best plain read that tq-run measures in the same process. prefill: 512 tokens, GFLOPS of all
 threads together. compile: time and peak resident memory of tq-compile from the float checkpoint (mapped pages count).
 start: from process start to the first launch, with the files in the page cache. Rows "signs" are TurboQuant checkpoints
-whose q/k/v and gate/up need different rotations. cache: the bytes that attention reads per token after 4096 tokens, over the
-time by which such a token takes longer than one at the start, and as a fraction of the plain read.
+whose q/k/v and gate/up need different rotations. cache: the bytes that attention reads per token after
+4096 tokens, over the time of its launches (tq-run --trace, medians), and as a fraction of the plain read.
 """
 
 import argparse
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 
@@ -61,20 +62,28 @@ def measure(source, package, flags, threads, bench):
     return row, errors
 
 
-def attention(row, tg, deep):
-    """GB/s of the cache, from two decode rates."""
-    a, b = row.get(tg, {}), row.get(deep, {})
-    if not a.get("tok_s") or not b.get("tok_s"):
-        return None
-    return (b["state_bytes"] - a["state_bytes"]) / (1 / b["tok_s"] - 1 / a["tok_s"]) / 1e9
+def attention(package, threads, depth=4096, tokens=16):
+    """GB/s of the cache in decode: bytes of K and V at this depth over the time of the launches that read or merge them."""
+    manifest = json.loads((package / "manifest.json").read_text())
+    trace = package.with_suffix(".trace.json")
+    prompt = ",".join(str(1 + i * 37 % (manifest["model"]["vocab"] - 1)) for i in range(depth))
+    common.run("tq-run", package, "--token-ids", prompt, "-n", tokens, "--temp", "0", "--ignore-eos", "--threads", threads, "--trace", trace)
+    data = json.loads(trace.read_text())
+    trace.unlink()
+    times = {}
+    for event in data["traceEvents"] if isinstance(data, dict) else data:
+        if event.get("cat") == "decode" and event["args"]["kernel"].startswith("sdpa"):
+            times.setdefault((event["name"], event["args"]["kernel"]), []).append(event["dur"])
+    micros = sum(statistics.median(durations) for durations in times.values())
+    return sum(state["page_bytes"] / state["page_tokens"] for state in manifest["states"]) * depth / micros / 1e3
 
 
-def cells(name, row, threads, pp, tg, deep):
+def cells(name, row, threads, pp, tg):
     def num(value, form):
         return format(value, form) if isinstance(value, (int, float)) else "-"
 
     p, t = row.get(pp, {}), row.get(tg, {})
-    cache = attention(row, tg, deep)
+    cache = row.get("cache_gb_s")
     ratio = t["weights_gb_s"] / t["read_gb_s"] if t.get("weights_gb_s") and t.get("read_gb_s") else None
     return [name, num(p.get("tok_s"), ".0f"), num(p.get("gflops"), ".0f"), num(p["gflops"] / threads if "gflops" in p else None, ".0f"),
             num(t.get("tok_s"), ".1f"), num(t.get("weights_gb_s"), ".1f"), num(t.get("read_gb_s"), ".1f"), num(ratio, ".0%"),
@@ -104,14 +113,19 @@ def main():
     rows = [head]
     extra = [f"--activations={a.activations}"] if a.activations else []
 
-    def add(label, source, flags, pp="pp512", tg="tg128", deep=None):
+    def add(label, source, flags, pp="pp512", tg="tg128", deep=False):
         print(f"{label} …", file=sys.stderr)
         package = common.SCRATCH / (label.replace(" ", "-") + ".tqpkg")
         try:
-            row, errors = measure(source(), package, flags, a.threads, [[pp, tg], [deep]] if deep else [[pp, tg]])
+            row, errors = measure(source(), package, flags, a.threads, [[pp, tg]])
         except ToolError as e:
             row, errors = {}, [str(e)]
-        rows.append(cells(label, row, a.threads, pp, tg, deep))
+        if deep and not errors:
+            try:
+                row["cache_gb_s"] = attention(package, a.threads)
+            except ToolError as e:
+                errors.append(str(e))
+        rows.append(cells(label, row, a.threads, pp, tg))
         results[label] = row
         failed.extend(f"{label}: {e}" for e in errors)
         if not a.keep:
@@ -129,7 +143,7 @@ def main():
                           f"but there are {free:.0f} and {memory:.0f}")
             continue
         for w in filter(None, a.weights.split(",")):
-            add(f"{shape} {w}", lambda: checkpoint(shape, None, a.layers), [f"--weights={w}", *extra], deep="tg32@4096" if w == "tq4" else None)
+            add(f"{shape} {w}", lambda: checkpoint(shape, None, a.layers), [f"--weights={w}", *extra], deep=w == "tq4")
         if not a.activations:
             add(f"{shape} tq4 int16", lambda: checkpoint(shape, None, a.layers), ["--weights=tq4", "--activations=int16"])
         for bits in map(int, filter(None, a.signs.split(","))):

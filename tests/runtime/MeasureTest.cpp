@@ -105,7 +105,6 @@ TEST(Bench, BeginsAfterDepth) {
   auto results = runBench(*fixture.session, *fixture.device, *parseBench("tg8,tg8@40"));
   ASSERT_TRUE(results.ok()) << results.message();
   EXPECT_GT((*results)[1].tokensPerSecond, 0);
-  EXPECT_GT((*results)[1].stateBytes, (*results)[0].stateBytes);
   EXPECT_EQ(fixture.session->position(), 0);
 }
 

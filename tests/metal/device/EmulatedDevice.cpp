@@ -75,28 +75,14 @@ Result<int> EmulatedDevice::load(size_t index, const Memory &memory) {
                                printable(step.kernel))};
     BoundStep &launch = bound.steps.emplace_back();
     launch.step = &step;
-    auto bind = [&](const std::byte *data, uint64_t bytes) {
-      launch.buffers.push_back({int(launch.buffers.size()), const_cast<std::byte *>(data), bytes});
+    auto bind = [&](void *data, uint64_t bytes) {
+      launch.buffers.push_back({int(launch.buffers.size()), data, bytes});
     };
     for (const Binding &binding : step.bindings) {
-      switch (binding.kind) {
-      case Binding::Kind::Arena:
-        bind(memory.arena.data + binding.offset, binding.bytes);
-        break;
-      case Binding::Kind::Section: {
-        auto section = package.section(binding.offset);
-        bind(section.data(), section.size());
-        break;
-      }
-      case Binding::Kind::State:
-        bind(memory.states[binding.offset].data, memory.states[binding.offset].bytes);
-        break;
-      case Binding::Kind::PageTable:
-        bind(memory.pageTable.data, memory.pageTable.bytes);
-        break;
-      }
+      std::span<std::byte> range = package.bound(binding, memory);
+      bind(range.data(), range.size());
     }
-    bind(reinterpret_cast<const std::byte *>(params), sizeof(params));
+    bind(params, sizeof(params));
   }
   return int(entries.size() - 1);
 }
