@@ -50,6 +50,14 @@ struct Isa {
     return join<u8x64>(_mm256_shuffle_epi8(t, half(index, 0)), _mm256_shuffle_epi8(t, half(index, 1)));
   }
 
+  TQ_UK_FN u8x64 select(uint8_t bits, u8x64 a, u8x64 b) { return (a & bits) | (b & (uint8_t)~bits); }
+
+  static constexpr int byteIndexBits = 4;
+  TQ_UK_FN ByteTable shiftedTable(ByteTable t, int shift) {
+    const u8x16 index = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return _mm256_shuffle_epi8(t, byteTable(index >> (uint8_t)shift));
+  }
+
   struct FloatTable {
     __m256 low, high;
   };

@@ -50,6 +50,20 @@ struct Avx512 {
     return (u8x64)TQ_MM512(permutexvar_epi8)((Int512)index, (Int512)t);
   }
 
+  // The intrinsic: clang splits the expression into two instructions.
+  TQ_UK_FN u8x64 select(uint8_t bits, u8x64 a, u8x64 b) {
+    return (u8x64)TQ_MM512(ternarylogic_epi32)((Int512)u8x64(bits), (Int512)a, (Int512)b, 0xca);
+  }
+
+  // Six bits of an index count, so two 3-bit codes or three 2-bit ones are found without shifting, in tables of their own.
+  static constexpr int byteIndexBits = 6;
+  TQ_UK_FN ByteTable shiftedTable(ByteTable t, int shift) {
+    const u8x64 index = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+                         22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
+                         44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
+    return lookup(t, index >> (uint8_t)shift);
+  }
+
   using FloatTable = f32x16;
   TQ_UK_FN FloatTable floatTable(const float *p) { return load<f32x16>(p); }
   TQ_UK_FN f32x16 lookup(FloatTable t, i32x16 index, bool) {

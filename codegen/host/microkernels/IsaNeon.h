@@ -29,6 +29,13 @@ struct Isa {
 
   using ByteTable = uint8x16_t;
   TQ_UK_FN ByteTable byteTable(u8x16 v) { return (uint8x16_t)v; }
+  TQ_UK_FN u8x64 select(uint8_t bits, u8x64 a, u8x64 b) { return (a & bits) | (b & (uint8_t)~bits); }
+
+  static constexpr int byteIndexBits = 4;
+  TQ_UK_FN ByteTable shiftedTable(ByteTable t, int shift) {
+    const u8x16 index = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return vqtbl1q_u8(t, (uint8x16_t)(index >> (uint8_t)shift));
+  }
   TQ_UK_FN u8x64 lookup(ByteTable t, u8x64 index) {
     auto q = split<uint8x16_t>(index & (uint8_t)15); // tbl gives 0 beyond the table
     TQ_UNROLL for (int i = 0; i < 4; ++i) q.q[i] = vqtbl1q_u8(t, q.q[i]);

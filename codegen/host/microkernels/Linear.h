@@ -24,26 +24,34 @@ namespace {
 /// k-blocks in one decoding step: half a group of 64 columns, the period of the 3-bit triples.
 inline constexpr int kHalfBlocks = 8;
 
-/// Look-up indices of 8 k-blocks: the low `bits` bits are the code, bits above are rubbish; k-blocks 6 and 7 at 3 bits have the code
-/// in bits 0, 1 and 3 and rubbish in bit 2. Bits 6 and 8 give exact codes.
-TQ_UK_FN void halfIndices(const uint8_t *codes, int32_t bits, int half, u8x64 (&out)[kHalfBlocks]) {
+/// Where in its byte the code of k-block i of 8 starts; 3-bit ones that halfIndices puts together: 0.
+TQ_UK_FN int codeShift(int32_t bits, int i) {
+  return bits == 2 ? i % 4 * 2 : bits == 3 ? (i < 4 ? i % 2 * 3 : 0) : bits == 4 ? i % 2 * 4 : 0;
+}
+/// That code in the low bits, unless a look-up that sees `indexBits` bits of its index reaches it where it is.
+TQ_UK_FN u8x64 codeIndex(u8x64 v, int32_t bits, int i, int indexBits) {
+  const int shift = codeShift(bits, i);
+  return shift + bits <= indexBits ? v : shiftRight(v, shift);
+}
+
+/// Look-up indices of 8 k-blocks: the low `bits` bits are the code (see codeIndex), bits above are rubbish; k-blocks 6 and 7 at
+/// 3 bits have the code in bits 0, 1 and 3 and rubbish in bit 2. Bits 6 and 8 give exact codes.
+TQ_UK_FN void halfIndices(const uint8_t *codes, int32_t bits, int half, int indexBits, u8x64 (&out)[kHalfBlocks]) {
   if (bits == 2) {
-    TQ_UNROLL for (int i = 0; i < 8; ++i) out[i] = shiftRight(load<u8x64>(codes + (half * 2 + i / 4) * 64), i % 4 * 2);
+    TQ_UNROLL for (int i = 0; i < 8; ++i) out[i] =
+        codeIndex(load<u8x64>(codes + (half * 2 + i / 4) * 64), bits, i, indexBits);
   } else if (bits == 3) {
     u8x64 a = load<u8x64>(codes + half * 192), b = load<u8x64>(codes + half * 192 + 64),
           c = load<u8x64>(codes + half * 192 + 128);
     u8x64 c4 = shiftRight(c, 4);
-    out[0] = a;
-    out[1] = shiftRight(a, 3);
-    out[2] = b;
-    out[3] = shiftRight(b, 3);
+    TQ_UNROLL for (int i = 0; i < 4; ++i) out[i] = codeIndex(i < 2 ? a : b, bits, i, indexBits);
     out[4] = c;
     out[5] = c4;
-    // One vpternlog each with AVX-512.
-    out[6] = (shiftRight(a, 6) & (uint8_t)0xf7) | (c & (uint8_t)8);
-    out[7] = (shiftRight(b, 6) & (uint8_t)0xf7) | (c4 & (uint8_t)8);
+    out[6] = Isa::select((uint8_t)8, c, shiftRight(a, 6));
+    out[7] = Isa::select((uint8_t)8, c4, shiftRight(b, 6));
   } else if (bits == 4) {
-    TQ_UNROLL for (int i = 0; i < 8; ++i) out[i] = shiftRight(load<u8x64>(codes + (half * 4 + i / 2) * 64), i % 2 * 4);
+    TQ_UNROLL for (int i = 0; i < 8; ++i) out[i] =
+        codeIndex(load<u8x64>(codes + (half * 4 + i / 2) * 64), bits, i, indexBits);
   } else if (bits == 6) {
     TQ_UNROLL for (int i = 0; i < 8; ++i) {
       u8x64 low = load<u8x64>(codes + (half * 4 + i / 2) * 64), high = load<u8x64>(codes + (8 + half * 2 + i / 4) * 64);
@@ -60,7 +68,7 @@ TQ_UK_FN void halfIndices(const uint8_t *codes, int32_t bits, int half, u8x64 (&
 
 /// Exact codes of 8 k-blocks.
 TQ_UK_FN void halfCodes(const uint8_t *codes, int32_t bits, int half, u8x64 (&out)[kHalfBlocks]) {
-  halfIndices(codes, bits, half, out);
+  halfIndices(codes, bits, half, /*indexBits=*/0, out);
   if (bits == 3) {
     TQ_UNROLL for (int i = 0; i < 6; ++i) out[i] &= (uint8_t)7;
     TQ_UNROLL for (int i = 6; i < 8; ++i) out[i] = (out[i] & (uint8_t)3) | (shiftRight(out[i], 1) & (uint8_t)4);
@@ -113,7 +121,8 @@ struct ByteDecoder {
   bool lookup, flip;
   int32_t twiceOffset, run;
   float step;
-  Isa::ByteTable table, second;
+  Isa::ByteTable table, second; ///< `second`: for k-blocks 6 and 7 at 3 bits
+  Isa::ByteTable shifted[2];    ///< for codes that start at bit `bits` and at bit 2 * `bits`
 };
 
 // Built in one expression here and below: an implicit constructor would not be always_inline.
@@ -126,6 +135,7 @@ TQ_UK_FN ByteDecoder byteDecoder(const void *levels, int32_t kind, int32_t bits,
     entries = Isa::byteLevels(*(const LevelTable *)levels);
     step = Isa::byteStep(*(const LevelTable *)levels);
   }
+  const Isa::ByteTable table = Isa::byteTable(repeatTable(entries, bits, false));
   return {.layout = {Layout::Kind(kind), bits, group},
           // 3-bit codes need masking anyway, and a table of 0..7 is no dearer.
           .lookup = codebook || bits == 3,
@@ -135,15 +145,22 @@ TQ_UK_FN ByteDecoder byteDecoder(const void *levels, int32_t kind, int32_t bits,
                                   : 0,
           .run = run < group / 4 ? run : group / 4,
           .step = step,
-          .table = Isa::byteTable(repeatTable(entries, bits, false)),
-          .second = Isa::byteTable(repeatTable(entries, bits, true))};
+          .table = table,
+          .second = Isa::byteTable(repeatTable(entries, bits, true)),
+          .shifted = {Isa::shiftedTable(table, bits), Isa::shiftedTable(table, 2 * bits)}};
+}
+
+TQ_UK_FN Isa::ByteTable tableFor(const ByteDecoder &d, int i) {
+  const int bits = d.layout.bits, shift = codeShift(bits, i);
+  if (bits == 3 && i >= 6)
+    return d.second;
+  return shift == 0 || shift + bits > Isa::byteIndexBits ? d.table : d.shifted[shift / bits - 1];
 }
 
 TQ_UK_FN void halfBytes(const ByteDecoder &d, const uint8_t *codes, int half, u8x64 (&out)[kHalfBlocks]) {
   if (d.lookup) {
-    halfIndices(codes, d.layout.bits, half, out);
-    TQ_UNROLL for (int i = 0; i < 8; ++i) out[i] =
-        Isa::lookup(d.layout.bits == 3 && i >= 6 ? d.second : d.table, out[i]);
+    halfIndices(codes, d.layout.bits, half, Isa::byteIndexBits, out);
+    TQ_UNROLL for (int i = 0; i < 8; ++i) out[i] = Isa::lookup(tableFor(d, i), out[i]);
   } else {
     halfCodes(codes, d.layout.bits, half, out);
     if (d.flip)
@@ -447,7 +464,7 @@ TQ_UK_FN void halfWords(const WordDecoder &d, const uint8_t *codes, int half, s1
   const int32_t bits = d.layout.bits;
   u8x64 v[kHalfBlocks];
   if (d.layout.kind == Layout::Kind::Codebook) {
-    halfIndices(codes, bits, half, v);
+    halfIndices(codes, bits, half, /*indexBits=*/0, v);
     TQ_UNROLL for (int i = 0; i < 8; ++i) Isa::expand(bits == 3 && i >= 6 ? d.second : d.table, v[i], out[i]);
   } else {
     halfCodes(codes, bits, half, v);

@@ -10,7 +10,9 @@
 //   fusedLimit           int8: up to so many tokens do without a panel, tokensFused at a time
 //   columnsI8/I16/F32    columns of a decoded panel of 64 rows, so that it stays in the L1 (f32: multiple of 64, others of 128)
 //
-//   ByteTable            byteTable(16 entries); lookup(table, index): only the low 4 bits of an index byte count
+//   ByteTable            byteTable(16 entries); lookup(table, index): only the low byteIndexBits (4 or 6) of an index byte count;
+//                        shiftedTable(table, n), with 6: for an index whose code starts at bit n
+//   select(bits, a, b)   per byte: those bits of a, the others of b
 //   FloatTable           the same for f32 from 32-bit indices; `small`: the table has at most 8 entries
 //   byteLevels/Step/TwiceOffset/Max   which of the LevelTable's bytes an instruction set multiplies:
 //                        level ~ (byte - twiceOffset / 2) * step
