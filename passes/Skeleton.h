@@ -57,7 +57,7 @@ struct CostModel {
   double bytesPerMicro = 12e3; ///< streaming read of one worker
   double opsPerMicro = 200e3;  ///< multiply-adds times two, quantised linear layer, one worker
   double rowOpsPerMicro = 2e3; ///< elements of row ops
-  double claimMicros = 0.3;    ///< taking one chunk of tasks
+  double claimMicros = 0.05;   ///< taking one chunk of tasks
 };
 
 /// The cost in microseconds of `tasks` equal tasks claimed `grain` at a time: the slowest worker's share, and the claims.

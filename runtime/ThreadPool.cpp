@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <utility>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -23,7 +24,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr auto kHelperSpin = std::chrono::microseconds(50);
 constexpr int kCallerPauses = 100;
-constexpr uint32_t kMaxChunks = 0xffff; // 16 bits for either half
 
 void relax() {
 #if defined(__x86_64__)
@@ -56,13 +56,13 @@ void wake(std::atomic<uint32_t> &word, uint32_t count) {
 
 } // namespace
 
-ThreadPool::ThreadPool(int threads, uint64_t scratchBytes) {
+ThreadPool::ThreadPool(int threads, uint64_t scratchBytes) : parts(std::max(threads, 1)) {
   // At least one byte: a kernel may be given scratch that it does not use.
   uint64_t bytes = (std::max<uint64_t>(scratchBytes, 1) + 63) / 64 * 64;
   for (int i = 0; i < std::max(threads, 1); ++i) {
     auto worker = std::make_unique<Worker>();
     worker->scratch = std::aligned_alloc(64, bytes);
-    worker->secondHalf = i % 2;
+    worker->part = i;
     // The first is the caller's.
     Worker &self = *worker;
     if (i > 0 && !self.thread.start([this, &self] { helperLoop(self); })) {
@@ -89,8 +89,7 @@ void ThreadPool::run(const Launch &launch, const int32_t *params, bool barrier) 
     wait();
   if (launch.tasks <= 0)
     return;
-  int64_t grain = std::max(launch.grain, (launch.tasks + kMaxChunks - 1) / int64_t(kMaxChunks));
-  auto chunks = static_cast<uint32_t>((launch.tasks + grain - 1) / grain);
+  auto chunks = static_cast<uint32_t>((launch.tasks + launch.grain - 1) / launch.grain);
   if (chunks == 1 || workers.size() == 1) {
     launch.kernel(launch.bindings, params, workers[0]->scratch, 0, launch.tasks);
     return;
@@ -102,10 +101,11 @@ void ThreadPool::run(const Launch &launch, const int32_t *params, bool barrier) 
   slot.bindings.store(launch.bindings, std::memory_order_relaxed);
   slot.params.store(params, std::memory_order_relaxed);
   slot.tasks.store(launch.tasks, std::memory_order_relaxed);
-  slot.grain.store(grain, std::memory_order_relaxed);
+  slot.grain.store(launch.grain, std::memory_order_relaxed);
   slot.chunks.store(chunks, std::memory_order_relaxed);
   slot.done.store(0, std::memory_order_relaxed);
-  claims.store(uint64_t(epoch) << 32, std::memory_order_release);
+  for (Part &part : parts)
+    part.claims.store(uint64_t(epoch) << 32, std::memory_order_release);
   // Sequentially consistent, with its counterpart in sleepUntilOpened: either
   // the helper sees the new epoch, or we see the helper.
   opened.store(epoch);
@@ -120,39 +120,57 @@ void ThreadPool::wait() {
     waitFor(slot);
 }
 
-/// Takes one chunk of the open launch; false if none is left.
+/// Takes one chunk of the open launch; false if none is left, and then all that
+/// this worker finished has been told.
 bool ThreadPool::claimAndRun(Worker &worker) {
+  if (claimAndRun(worker, worker.part))
+    return true;
+  publish(worker);
+  for (size_t i = 1; i < parts.size(); ++i)
+    if (claimAndRun(worker, (worker.part + i) % parts.size())) {
+      publish(worker);
+      return true;
+    }
+  return false;
+}
+
+bool ThreadPool::claimAndRun(Worker &worker, size_t part) {
+  std::atomic<uint64_t> &claims = parts[part].claims;
   uint64_t word = claims.load(std::memory_order_acquire);
   while (true) {
     Slot &slot = slots[(word >> 32) % kSlots];
-    uint32_t chunks = slot.chunks.load(std::memory_order_relaxed);
+    uint64_t chunks = slot.chunks.load(std::memory_order_relaxed);
     HostKernel kernel = slot.kernel.load(std::memory_order_relaxed);
     void *const *bindings = slot.bindings.load(std::memory_order_relaxed);
     const int32_t *params = slot.params.load(std::memory_order_relaxed);
     int64_t tasks = slot.tasks.load(std::memory_order_relaxed);
     int64_t grain = slot.grain.load(std::memory_order_relaxed);
-    // Two halves, each taken in ascending order: a worker reads one long stream, which is what prefetchers follow. Who is
-    // done with its half helps with the other.
-    uint32_t first = (chunks + 1) / 2, ofFirst = word & 0xffff, ofSecond = (word >> 16) & 0xffff;
-    bool firstLeft = ofFirst < first, secondLeft = first + ofSecond < chunks;
-    if (!firstLeft && !secondLeft)
+    uint64_t chunk = chunks * part / parts.size() + uint32_t(word), end = chunks * (part + 1) / parts.size();
+    if (chunk >= end)
       return false;
-    bool second = worker.secondHalf ? secondLeft : !firstLeft;
     // Success means that the epoch is still the one whose slot we read: a slot
     // is filled anew only after the epoch has moved on. Release keeps the reads
     // above before it.
-    uint64_t taken = word + (second ? 1 << 16 : 1);
-    if (!claims.compare_exchange_weak(word, taken, std::memory_order_acq_rel, std::memory_order_acquire))
+    if (!claims.compare_exchange_weak(word, word + 1, std::memory_order_acq_rel, std::memory_order_acquire))
       continue;
-    int64_t chunk = second ? first + ofSecond : ofFirst;
-    int64_t begin = chunk * grain;
+    if (worker.slot != &slot)
+      publish(worker);
+    auto begin = static_cast<int64_t>(chunk) * grain;
     kernel(bindings, params, worker.scratch, begin, std::min(begin + grain, tasks));
-    // Publishes the chunk's writes; sequentially consistent with waitFor.
-    slot.done.fetch_add(1);
-    if (callerSleeps.load())
-      wake(slot.done, 1);
+    worker.slot = &slot;
+    ++worker.finished;
     return true;
   }
+}
+
+/// Tells of the chunks that a worker has finished, and publishes their writes.
+void ThreadPool::publish(Worker &worker) {
+  if (worker.finished == 0)
+    return;
+  // Sequentially consistent with waitFor.
+  worker.slot->done.fetch_add(std::exchange(worker.finished, 0));
+  if (callerSleeps.load())
+    wake(worker.slot->done, 1);
 }
 
 /// Waits for the chunks of one slot. Only the caller does.

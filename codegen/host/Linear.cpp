@@ -1,6 +1,6 @@
 //===- Linear.cpp - Matrix-vector and matrix-matrix launches --------------===//
-// A task is 64 rows of one output: the micro-kernel fills a tile [tokens][64], the epilogue's pointwise ops run over it in
-// vectors and store. Linears tied by a pointwise op (gate and up with their GLU) share their tasks; others stand side by
+// A task is 64 rows of one output (16 for one token, so that cores finish together): the micro-kernel fills a tile
+// [tokens][rows], the epilogue's pointwise ops run over it in vectors and store. Linears tied by a pointwise op (gate and up with their GLU) share their tasks; others stand side by
 // side (q, k, v), each with tasks of its own.
 
 #include "codegen/host/KernelBuilder.h"
@@ -10,10 +10,12 @@ using namespace mlir;
 using namespace tq;
 
 namespace {
-constexpr int64_t kTaskRows = TQ_LINEAR_BLOCKS * kBlockRows;
-
 using Component = LinearComponent;
-int64_t tasksOf(Component &component) { return (component.rows() + kTaskRows - 1) / kTaskRows; }
+/// Row blocks in a task of a kernel for at most `maxRows` tokens.
+int64_t taskBlocks(int64_t maxRows) { return maxRows == 1 ? 1 : TQ_LINEAR_BLOCKS; }
+int64_t tasksOf(Component &component, int64_t maxRows) {
+  return llvm::divideCeil(component.blocks(), taskBlocks(maxRows));
+}
 
 ActivationKind activationKind(LinearOp linear) {
   auto integer = getIntegerEncoding(linear.getX().getType());
@@ -62,7 +64,7 @@ public:
     int64_t tasks = 0;
     double bytes = 0, ops = 0;
     for (Component &component : linearComponents(launch.getBody().front())) {
-      tasks += tasksOf(component);
+      tasks += tasksOf(component, facts.kernelRows);
       for (LinearOp linear : component.linears) {
         auto packed = cast<PackedType>(linear.getW().getType());
         bytes += double(packed.getEncoding().getLayout().bytes(packed.getRows(), packed.getCols()));
@@ -75,7 +77,7 @@ public:
   AffineMap tasks(KernelOp kernel) const override {
     int64_t tasks = 0;
     for (Component &component : linearComponents(kernel.getBody().front()))
-      tasks += tasksOf(component);
+      tasks += tasksOf(component, kernel.getConfig().getAs<mlir::IntegerAttr>("max_rows").getInt());
     return AffineMap::get(0, 3, getAffineConstantExpr(tasks, kernel.getContext()));
   }
   LogicalResult build(KernelOp kernel, ModuleOp module) const override {
@@ -100,8 +102,8 @@ void LinearEmitter::multiply(LinearOp linear, Value task, int64_t blocks, Value 
   int64_t cols = packed.getCols();
   auto integer = getIntegerEncoding(xType);
   Value x = k.pointer(BindingKind::Activation, throughReshape(linear.getX()));
-  Value w =
-      k.at(k.pointer(BindingKind::Stream, linear.getW()), k.mul(task, TQ_LINEAR_BLOCKS * layout.rowBlockBytes(cols)));
+  Value w = k.at(k.pointer(BindingKind::Stream, linear.getW()),
+                 k.mul(task, taskBlocks(k.maxRows()) * layout.rowBlockBytes(cols)));
   SmallVector<Value> args{w,
                           k.pointer(BindingKind::Levels, linear.getW()),
                           x,
@@ -135,7 +137,7 @@ void LinearEmitter::epilogue(Component &component, Value task, int64_t blocks) {
   auto yield = cast<YieldOp>(k.kernel.getBody().front().getTerminator());
   k.loop(k.i64(0), rows, 1, [&](Value token) {
     for (int64_t block = 0; block < blocks; ++block) {
-      Value column = k.add(k.mul(task, kTaskRows * 4), k.i64(block * kBlockRows * 4));
+      Value column = k.add(k.mul(task, taskBlocks(k.maxRows()) * kBlockRows * 4), k.i64(block * kBlockRows * 4));
       DenseMap<Value, Value> vectors;
       for (LinearOp linear : component.linears)
         vectors[linear.getY()] =
@@ -187,13 +189,12 @@ void LinearEmitter::run() {
 
   int64_t first = 0;
   for (Component &component : components) {
-    int64_t tasks = tasksOf(component), rowBlocks = component.blocks();
-    int64_t whole = rowBlocks / TQ_LINEAR_BLOCKS, rest = rowBlocks % TQ_LINEAR_BLOCKS;
+    int64_t inTask = taskBlocks(k.maxRows()), whole = component.blocks() / inTask, rest = component.blocks() % inTask;
     Value from = k.max(k.sub(k.begin, k.i64(first)), k.i64(0)), to = k.sub(k.end, k.i64(first));
-    k.loop(from, k.min(to, k.i64(whole)), 1, [&](Value task) { block(component, task, TQ_LINEAR_BLOCKS); });
+    k.loop(from, k.min(to, k.i64(whole)), 1, [&](Value task) { block(component, task, inTask); });
     if (rest)
       k.loop(k.max(from, k.i64(whole)), k.min(to, k.i64(whole + 1)), 1,
              [&](Value task) { block(component, task, rest); });
-    first += tasks;
+    first += tasksOf(component, k.maxRows());
   }
 }

@@ -8,8 +8,8 @@
 
 // CHECK-NOT: tq.kernel
 
-// A task is 64 rows of the weight: of 100 rows, one task is whole, the other has 3 blocks of 16 rows. The tile of one token is on
-// the stack. The epilogue runs over vectors of 16.
+// A task of one token is a block of 16 rows of the weight: of 100 rows, 7 tasks. Its tile is on the stack. The epilogue runs over
+// vectors of 16.
 // CHECK-LABEL: func.func private @gate.body
 // CHECK-SAME: (%[[X:.*]]: !llvm.ptr {llvm.noalias}, %[[W:[a-z0-9]+]]: !llvm.ptr {llvm.noalias}, %[[LEVELS:[a-z0-9]+]]: !llvm.ptr {llvm.noalias}, %[[V:[a-z0-9]+]]: !llvm.ptr {llvm.noalias}, %[[VLEVELS:[a-z0-9]+]]: !llvm.ptr {llvm.noalias}, %[[Y:[a-z0-9]+]]: !llvm.ptr {llvm.noalias}, %{{.*}}: !llvm.ptr, %{{.*}}: !llvm.ptr, %[[BEGIN:.*]]: i64, %[[END:.*]]: i64)
 // CHECK-COUNT-2: llvm.alloca
@@ -19,9 +19,7 @@
 // CHECK: scf.for
 // CHECK: math.exp %{{.*}} : vector<16xf32>
 // CHECK: llvm.store %{{.*}} : vector<16xf32>, !llvm.ptr
-// CHECK: scf.for
-// CHECK: call @tq_linear_i8
-// CHECK: call @tq_linear_i8
+// CHECK-NOT: call @tq_linear_i8
 // CHECK: return
 // The wrapper loads the bindings: 8 bytes each.
 // CHECK-LABEL: func.func @gate(
@@ -36,7 +34,8 @@ tq.kernel @gate skeleton "linear" {max_rows = 1 : i64, rows = "n_tokens"} {
   tq.yield %y : tensor<?x100xf32>
 }
 
-// Of several tokens: the tile is in the worker's scratch, the rows are read from the parameters.
+// Of several tokens: a task is 64 rows of the weight, the last one what is left; the tile is in the worker's scratch, the rows are
+// read from the parameters.
 // CHECK-LABEL: func.func private @up.body
 // CHECK-NOT: llvm.alloca
 // CHECK: call @{{.*}}linear_f32

@@ -10,12 +10,12 @@ tq.state @kv : !kv
 // CHECK: tq.launch "rows" {{.*}} skeleton "rowwise" {max_rows = 1 : i64, rows = "n_tokens"}
 // CHECK: } {grain = 1 : i64}
 // CHECK: tq.launch "linear" {{.*}} skeleton "linear" {max_rows = 1 : i64, rows = "n_tokens"}
-// CHECK: } {grain = 1 : i64}
+// CHECK: } {grain = 2 : i64}
 // CHECK: tq.launch "attention" {{.*}} skeleton "attention" {max_rows = 1 : i64, rows = "n_tokens"}
 // CHECK: } {grain = 1 : i64}
 // One row of the head in this entry point: its kernel is that of one row.
 // CHECK: tq.launch "head" {{.*}} skeleton "linear" {max_rows = 1 : i64, rows = "n_out"}
-// CHECK: } {grain = 1 : i64, out_rows}
+// CHECK: } {grain = 2 : i64, out_rows}
 func.func @decode(%x: tensor<?x64xf32>, %q: tensor<?x1x64xf32>, %pos: tensor<?xi32>) -> (tensor<?x64xf32>, tensor<?x1x64xf32>)
     attributes {tq.max_tokens = 1 : i64, tq.max_out = 1 : i64} {
   %w = tq.get_weight @w : !w

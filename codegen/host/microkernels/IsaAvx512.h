@@ -29,9 +29,10 @@ using Float512 = __m512;
 #endif
 
 struct Avx512 {
-  // 4 bit int8 on Emerald Rapids, % of a plain read: 84 with 4 KB to the L1 alone (its 16 fill buffers are the limit),
-  // 90 with 8 KB to the L2, 93 with both; 3 bit 79, 87, 90.
-  static constexpr int64_t prefetchFar = 8192, prefetchNear = 2048;
+  // int8 on Emerald Rapids, % of a plain read, one process per core at once (4 bit, 3 bit). To the L1 alone its 16 fill
+  // buffers are the limit: 2 KB 78, 4 KB 80 (3 bit). To the L2 alone: 4 KB 89 (3 bit). Both, 8 KB and 1 / 2 / 4 / 6 KB:
+  // 91 / 93 / 96 / 92 (3 bit), 96 / 98 (4 bit, 2 and 4 KB); 16 and 8 KB 94, 98.
+  static constexpr int64_t prefetchFar = 8192, prefetchNear = 4096;
   // 6 x 4 accumulators + 4 weight vectors + 1 broadcast = 29 of 32 registers.
   static constexpr int panelBlocks = 4, tokensFused = 4, fusedLimit = 8, tokensI8 = 6, tokensI16 = 6, tokensF32 = 6;
   static constexpr bool hasTiles = false;
