@@ -2,7 +2,8 @@
 //
 // Scores and outputs are the same small product, c[row][lane] += a[row][i] * b[i][lane]: 16 keys or 16 value dims in
 // the lanes, one row for each (token, head) that shares the KV head, so that one load of K or V serves a whole tile.
-// Per page of 64 keys: scores, softmax, values. Probabilities stay in L1, o lives in the partial result.
+// Per split of 256 keys: scores of its 4 pages, one softmax, values. Probabilities stay in L1 (one token) or L2, o lives in
+// the partial result.
 //
 // The result of a row never depends on its neighbours: a score is one chain of fma over ascending dims, an output one
 // chain over ascending visible keys, and a key that a row does not see is skipped rather than multiplied by 0, since
@@ -40,8 +41,7 @@ template <typename T> struct Split {
   float scale;
   const float *q; ///< [m * r][dk]
   float *partial; ///< [m * r][partialStride]: o | max of q . k
-  float *p;       ///< [m * r][64] q . k, then probabilities of a page
-  float *sums;    ///< [m * r][16] sum of the probabilities, by key mod 16
+  float *p;       ///< [m * r][256] q . k, then probabilities
   float *wide;    ///< [kWideGroups][max(dk, 64)][16] widened b
 };
 
@@ -164,47 +164,56 @@ template <bool Accumulate, typename T> TQ_UK_FN void multiply(const Product<T> &
     multiplyTiles<1, Accumulate>(x, full, x.b, x.bStride, wide);
 }
 
-/// Turns q . k of a page into 2^((q . k - max) * scale * log2(e)) and rescales what the row has if its maximum grew.
-template <typename T> TQ_UK_FN void softmaxPage(const Split<T> &s, int64_t row, int32_t first, int32_t last) {
-  if (first >= last)
-    return;
-  float *p = s.p + row * TQ_PAGE_TOKENS, *o = s.partial + row * s.partialStride, *sum = s.sums + row * 16;
-  f32x16 hidden = -__builtin_inff(), v[4];
+/// The 64 scores of a page; keys outside [first, last) count as -inf. Their slots may hold anything, NaN too: select before
+/// any arithmetic.
+TQ_UK_FN void loadScores(const float *p, int32_t first, int32_t last, f32x16 (&v)[4]) {
   TQ_UNROLL for (int g = 0; g < 4; ++g) {
     v[g] = load<f32x16>(p + g * 16);
-    if (first > 0 || last < TQ_PAGE_TOKENS) { // slots outside may hold anything, NaN too: select before any arithmetic
-      f32x16 key = lanesFrom(float(g * 16));
+    if (first > 0 || last < TQ_PAGE_TOKENS) {
+      f32x16 key = lanesFrom(float(g * 16)), hidden = -__builtin_inff();
       v[g] = key >= float(first) ? v[g] : hidden;
       v[g] = key < float(last) ? v[g] : hidden;
     }
   }
-  float scale = s.scale * kLog2E, old = o[s.dvp], top = maxLanes(max(max(v[0], v[1]), max(v[2], v[3])));
-  if (top > old) {
-    f32x16 shrink = exp2NonPositive(f32x16((old - top) * scale)); // first page: old is -inf, what it shrinks is 0
-    for (int64_t i = 0; i < s.dvp; i += 16)
-      store(o + i, load<f32x16>(o + i) * shrink);
-    store(sum, load<f32x16>(sum) * shrink);
-    o[s.dvp] = top;
-  } else {
-    top = old;
-  }
-  f32x16 base = top == -__builtin_inff() ? 0.0f : -top * scale; // all -inf: p is as good as 0
-  TQ_UNROLL for (int g = 0; g < 4; ++g) {
-    v[g] = exp2NonPositive(fma<f32x16>(v[g], scale, base));
-    store(p + g * 16, v[g]);
-  }
-  store(sum, load<f32x16>(sum) + ((v[0] + v[1]) + (v[2] + v[3])));
 }
 
-/// o[row] += sum of p[row][key] * V[key] over those keys of [from, to) that the row's token sees, row by row.
-template <typename T> TQ_UK_FN void valuesAlone(const Split<T> &s, const T *v, int32_t base, int32_t from, int32_t to) {
+/// Turns a row's q . k into 2^((q . k - max) * scale * log2(e)), in the pages from key `from` to `to`; p is that of key `begin`.
+template <typename T>
+TQ_UK_FN void softmaxRow(const Split<T> &s, int64_t row, int32_t begin, int32_t from, int32_t to) {
+  float *p = s.p + row * TQ_SDPA_SPLIT - begin;
+  const int64_t t = row / s.r;
+  f32x16 tops = -__builtin_inff(), sum = 0.0f, v[4];
+  for (int32_t base = from; base < to; base += TQ_PAGE_TOKENS)
+    if (int32_t first = firstKey(s, t, base), last = lastKey(s, t, base); first < last) {
+      loadScores(p + base, first, last, v);
+      tops = max(tops, max(max(v[0], v[1]), max(v[2], v[3])));
+    }
+  const float top = maxLanes(tops), scale = s.scale * kLog2E;
+  const f32x16 shift = top == -__builtin_inff() ? 0.0f : -top * scale; // all -inf: p is as good as 0
+  for (int32_t base = from; base < to; base += TQ_PAGE_TOKENS)
+    if (int32_t first = firstKey(s, t, base), last = lastKey(s, t, base); first < last) {
+      loadScores(p + base, first, last, v);
+      TQ_UNROLL for (int g = 0; g < 4; ++g) {
+        v[g] = exp2NonPositive(fma<f32x16>(v[g], scale, shift));
+        store(p + base + g * 16, v[g]);
+      }
+      sum += (v[0] + v[1]) + (v[2] + v[3]);
+    }
+  float *o = s.partial + row * s.partialStride;
+  o[s.dvp] = top * s.scale;
+  o[s.dvp + 1] = sumLanes(sum);
+}
+
+/// o[row] += sum of p[row][key] * V[key] over those keys of [from, to) of a page that the row's token sees, row by row.
+template <typename T>
+TQ_UK_FN void valuesAlone(const Split<T> &s, const float *p, const T *v, int32_t base, int32_t from, int32_t to) {
   for (int64_t row = 0; row < s.m * s.r; ++row) {
     int32_t first = firstKey(s, row / s.r, base), last = lastKey(s, row / s.r, base);
     first = first > from ? first : from;
     last = last < to ? last : to;
     if (first >= last)
       continue;
-    Product<T> x = {s.p + row * TQ_PAGE_TOKENS + first,
+    Product<T> x = {p + row * TQ_SDPA_SPLIT + first,
                     v + first * 16,
                     v,
                     s.partial + row * s.partialStride,
@@ -218,33 +227,28 @@ template <typename T> TQ_UK_FN void valuesAlone(const Split<T> &s, const T *v, i
   }
 }
 
-/// Scores, softmax and values of the page that starts with key `base`.
-template <typename T> TQ_UK_FN void attendPage(const Split<T> &s, const T *keys, const T *nextKeys, int32_t base) {
-  int64_t rows = s.m * s.r;
-  // Keys that some token sees, in whole lane groups: p = q . K.
+/// Scores of the page that starts with key `base`: p = q . K for keys that some token sees, in whole lane groups.
+template <typename T>
+TQ_UK_FN void scorePage(const Split<T> &s, float *p, const T *keys, const T *next, int32_t base) {
   int64_t firstGroup = firstKey(s, 0, base) / 16, lastGroup = (lastKey(s, s.m - 1, base) + 15) / 16,
           skip = firstGroup * s.dk * 16;
-  multiply<false>(Product<T>{s.q, keys + skip, nextKeys + skip, s.p + firstGroup * 16, s.dk, s.dk * 16, TQ_PAGE_TOKENS,
-                             rows, lastGroup - firstGroup, s.dk},
+  multiply<false>(Product<T>{s.q, keys + skip, next + skip, p + firstGroup * 16, s.dk, s.dk * 16, TQ_SDPA_SPLIT,
+                             s.m * s.r, lastGroup - firstGroup, s.dk},
                   s.wide);
+}
 
-  for (int64_t t = 0; t < s.m; ++t) {
-    int32_t first = firstKey(s, t, base), last = lastKey(s, t, base);
-    for (int64_t h = 0; h < s.r; ++h)
-      softmaxPage(s, t * s.r + h, first, last);
-  }
-
-  // Keys that all tokens see go through the tiles, the few before and after (less than m each) row by row.
-  const T *v = keys + TQ_PAGE_TOKENS * s.dk, *nextV = nextKeys + TQ_PAGE_TOKENS * s.dk;
+/// Values of that page. Keys that all tokens see go through the tiles, the few before and after (less than m each) row by row.
+template <typename T>
+TQ_UK_FN void addValues(const Split<T> &s, const float *p, const T *v, const T *next, int32_t base) {
   int32_t from = firstKey(s, s.m - 1, base), to = lastKey(s, 0, base); // both bounds ascend with the token
   to = to > from ? to : from;
   if (s.m > 1)
-    valuesAlone(s, v, base, 0, from);
-  multiply<true>(Product<T>{s.p + from, v + from * 16, nextV + from * 16, s.partial, TQ_PAGE_TOKENS,
-                            TQ_PAGE_TOKENS * 16, s.partialStride, rows, s.dvp / 16, to - from},
+    valuesAlone(s, p, v, base, 0, from);
+  multiply<true>(Product<T>{p + from, v + from * 16, next + from * 16, s.partial, TQ_SDPA_SPLIT, TQ_PAGE_TOKENS * 16,
+                            s.partialStride, s.m * s.r, s.dvp / 16, to - from},
                  s.wide);
   if (s.m > 1)
-    valuesAlone(s, v, base, to, TQ_PAGE_TOKENS);
+    valuesAlone(s, p, v, base, to, TQ_PAGE_TOKENS);
 }
 
 template <typename T>
@@ -254,27 +258,25 @@ TQ_UK_FN void sdpaSplit(Split<T> s, const void *pool, const int32_t *pageTable, 
   auto page = [&](int32_t key) __attribute__((always_inline)) {
     return static_cast<const T *>(pool) + (pageTable[key / TQ_PAGE_TOKENS] * heads + kvHead) * (TQ_PAGE_TOKENS * width);
   };
-  for (int64_t row = 0; row < rows; ++row) {
-    float *o = s.partial + row * s.partialStride;
+  for (int64_t row = 0; row < rows; ++row)
     for (int64_t i = 0; i < s.dvp; i += 16)
-      store(o + i, f32x16(0.0f));
-    o[s.dvp] = -__builtin_inff();
-    store(s.sums + row * 16, f32x16(0.0f));
-  }
-  // Keys that some token sees.
-  int32_t to = int32_t(s.pos + s.m) < s.end ? int32_t(s.pos + s.m) : s.end;
+      store(s.partial + row * s.partialStride + i, f32x16(0.0f));
+  // The pages of keys that some token sees.
+  const int32_t keys = int32_t(s.pos + s.m), to = keys < s.end ? keys : s.end;
   int32_t from = s.window && s.pos - s.window + 1 > begin ? s.pos - s.window + 1 : begin;
-  for (int32_t base = from / TQ_PAGE_TOKENS * TQ_PAGE_TOKENS; base < to; base += TQ_PAGE_TOKENS) {
-    const T *keys = page(base);
-    // The next page exists if its first key was appended; it may belong to the next split, which is likely ours too.
+  from -= from % TQ_PAGE_TOKENS;
+  // While one page is read the next is fetched: keys, then values, then the next split's keys, which are likely ours too.
+  const int64_t values = TQ_PAGE_TOKENS * s.dk;
+  for (int32_t base = from; base < to; base += TQ_PAGE_TOKENS) {
     int32_t next = base + TQ_PAGE_TOKENS;
-    const T *nextKeys = next < int32_t(s.pos + s.m) ? page(next) : keys;
-    attendPage(s, keys, nextKeys, base);
+    scorePage(s, s.p + (base - begin), page(base), next < to ? page(next) : page(from) + values, base);
   }
-  for (int64_t row = 0; row < rows; ++row) {
-    float *o = s.partial + row * s.partialStride;
-    o[s.dvp] *= s.scale;
-    o[s.dvp + 1] = sumLanes(load<f32x16>(s.sums + row * 16));
+  for (int64_t row = 0; row < rows; ++row)
+    softmaxRow(s, row, begin, from, to);
+  for (int32_t base = from; base < to; base += TQ_PAGE_TOKENS) {
+    int32_t next = base + TQ_PAGE_TOKENS;
+    const T *v = page(base) + values;
+    addValues(s, s.p + (base - begin), v, next < to ? page(next) + values : next < keys ? page(next) : v, base);
   }
 }
 
@@ -316,7 +318,7 @@ extern "C" TQ_UK_INLINE void TQ_UK(sdpa_split)(const float *q, int64_t qTokenStr
                                                void *scratch) {
   using namespace tq::uk;
   int64_t rows = m * r, dvp = (dv + 15) / 16 * 16;
-  float *p = static_cast<float *>(scratch), *sums = p + rows * TQ_PAGE_TOKENS, *wide = sums + rows * 16;
+  float *p = static_cast<float *>(scratch), *wide = p + rows * TQ_SDPA_SPLIT;
   float *packed = wide + kWideGroups * 16 * (dk > TQ_PAGE_TOKENS ? dk : TQ_PAGE_TOKENS);
   if (m > 1 && qTokenStride != r * dk) { // rows of one tile must be dk apart
     for (int64_t t = 0; t < m; ++t)
@@ -325,7 +327,7 @@ extern "C" TQ_UK_INLINE void TQ_UK(sdpa_split)(const float *q, int64_t qTokenStr
     q = packed;
   }
   auto run = [&]<typename T>(T) __attribute__((always_inline)) {
-    Split<T> s{m, r, dk, dvp, TQ_SDPA_PARTIAL(dv), pos, end, window, scale, q, partial, p, sums, wide};
+    Split<T> s{m, r, dk, dvp, TQ_SDPA_PARTIAL(dv), pos, end, window, scale, q, partial, p, wide};
     sdpaSplit(s, pool, pageTable, kvHead, heads, begin);
   };
   if (kind == 1)

@@ -111,9 +111,9 @@ enum class ActivationKind : int32_t { F32 = 0, I8 = 1, I16 = 2 };
 constexpr int64_t linearScratchBytes(const Layout &, ActivationKind, int64_t k, int64_t m) {
   return m <= 1 ? 0 : 64 * ((k + 127) / 128 * 128) * 4 + m * PackedActivation::rowBytes(k, 4, 16) / 4 + 65536;
 }
-/// Per row 64 probabilities, 16 sums and a packed query; two lane groups of K or V widened to f32.
+/// Per row 256 probabilities and a packed query; two lane groups of K or V widened to f32.
 constexpr int64_t sdpaScratchBytes(int64_t m, int64_t r, int64_t dk, int64_t) {
-  return (m * r * (64 + 16 + dk) + 32 * (dk > TQ_PAGE_TOKENS ? dk : TQ_PAGE_TOKENS)) * 4;
+  return (m * r * (TQ_SDPA_SPLIT + dk) + 32 * (dk > TQ_PAGE_TOKENS ? dk : TQ_PAGE_TOKENS)) * 4;
 }
 } // namespace tq
 #endif
