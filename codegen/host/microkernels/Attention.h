@@ -228,8 +228,7 @@ TQ_UK_FN void valuesAlone(const Split<T> &s, const float *p, const T *v, int32_t
 }
 
 /// Scores of the page that starts with key `base`: p = q . K for keys that some token sees, in whole lane groups.
-template <typename T>
-TQ_UK_FN void scorePage(const Split<T> &s, float *p, const T *keys, const T *next, int32_t base) {
+template <typename T> TQ_UK_FN void scorePage(const Split<T> &s, float *p, const T *keys, const T *next, int32_t base) {
   int64_t firstGroup = firstKey(s, 0, base) / 16, lastGroup = (lastKey(s, s.m - 1, base) + 15) / 16,
           skip = firstGroup * s.dk * 16;
   multiply<false>(Product<T>{s.q, keys + skip, next + skip, p + firstGroup * 16, s.dk, s.dk * 16, TQ_SDPA_SPLIT,
