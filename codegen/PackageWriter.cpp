@@ -11,6 +11,7 @@
 #include "runtime/AtomicDirectory.h"
 #include "runtime/Manifest.h"
 #include "llvm/ADT/ScopeExit.h"
+#include "llvm/ADT/StringMap.h"
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -73,6 +74,7 @@ private:
   const Weights &weights;
   Manifest *manifest = nullptr;
   llvm::DenseMap<Attribute, uint64_t> sections, states;
+  llvm::StringMap<uint64_t> levelTables; ///< bytes of a table -> its section
   uint64_t file = 0, fileBytes = 0;
 };
 } // namespace
@@ -82,6 +84,15 @@ Result<uint64_t> Planner::section(PlaneAttr plane) {
   auto [it, inserted] = sections.try_emplace(plane, manifest->sections.size());
   if (!inserted)
     return it->second;
+  // Most weights have one of a few tables of levels, and a section takes 16 KiB: equal ones are stored once, under the name of
+  // the first weight that has them.
+  if (plane.getPlane() == "levels") {
+    TQ_TRY_ASSIGN(std::vector<std::byte> table, weights.smallPlane(plane.getSymbol(), plane.getPlane()));
+    llvm::StringRef key(reinterpret_cast<const char *>(table.data()), table.size());
+    auto [known, isNew] = levelTables.try_emplace(key, it->second);
+    if (!isNew)
+      return it->second = known->second;
+  }
   TQ_TRY_ASSIGN(uint64_t bytes, weights.planeBytes(plane.getSymbol(), plane.getPlane()));
   if (bytes > kMaxWeightFileBytes)
     return Error{plane.getSymbol().getValue().str() + ": " + std::to_string(bytes) +

@@ -52,6 +52,9 @@ IntegerAttr getIntegerEncoding(mlir::Type type);
 /// The role of any op in launch formation. Elementwise upstream ops are pointwise, constants free; nullopt for the rest.
 std::optional<Role> getRole(mlir::Operation *op);
 
+/// The largest k of tq.top_k.
+inline constexpr int64_t kMostTopK = 64;
+
 /// The layout attribute for a kernel layout, and back.
 LayoutAttr getLayoutAttr(mlir::MLIRContext *context, const Layout &layout);
 

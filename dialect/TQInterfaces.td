@@ -7,7 +7,7 @@ include "mlir/IR/EnumAttr.td"
 include "mlir/IR/AttrTypeBase.td"
 
 def TQ_Role : I32EnumAttr<"Role", "what an op is to launch formation", [
-    I32EnumAttrCase<"Root", 0, "root">,           // owns a launch: linear, sdpa
+    I32EnumAttrCase<"Root", 0, "root">,           // owns a launch: linear, sdpa, top_k
     I32EnumAttrCase<"Pointwise", 1, "pointwise">, // element by element on equal shapes: joins any launch
     I32EnumAttrCase<"Row", 2, "row">,             // needs a whole row of one token
     I32EnumAttrCase<"State", 3, "state">,         // row op that writes a state

@@ -352,3 +352,34 @@ LogicalResult SdpaMergeOp::verify() {
     return emitOpError() << "partial results must be " << want << " wide, but are " << partial.getDimSize(3);
   return success();
 }
+
+//===-- Sampling ------------------------------------------------------------------------------------------------===//
+
+/// Indices and order mean nothing among rotated values, and codes have no order across scales.
+static LogicalResult verifyLogits(Operation *op, Value x) {
+  // argmax_c1, top_k_c1
+  if (failed(expectShape(op, x, "operand", {kAny, kAny})))
+    return failure();
+  // argmax_c2, top_k_c2
+  if (getIntegerEncoding(x.getType()))
+    return op->emitOpError() << "takes plain f32 rows, but got " << x.getType();
+  return refuseBasis(op, x);
+}
+
+LogicalResult ArgmaxOp::verify() {
+  if (failed(verifyLogits(*this, getX())))
+    return failure();
+  return expectShape(*this, getIndices(), "result", {tensorOf(getX()).getDimSize(0)});
+}
+
+LogicalResult TopKOp::verify() {
+  if (failed(verifyLogits(*this, getX())))
+    return failure();
+  // top_k_c3
+  int64_t k = int64_t(getK()), n = tensorOf(getX()).getDimSize(1); // getters of i64 attributes are unsigned
+  if (k < 1 || k > kMostTopK || k > n)
+    return emitOpError() << "k must be 1 to " << std::min(kMostTopK, n) << " for rows of " << n << ", but is " << k;
+  if (failed(expectShape(*this, getValues(), "values", {tensorOf(getX()).getDimSize(0), k})))
+    return failure();
+  return expectShape(*this, getIndices(), "indices", {tensorOf(getX()).getDimSize(0), k});
+}

@@ -256,4 +256,38 @@ def TQ_SdpaMergeOp : TQ_FusionOp<"sdpa_merge", "Row", [Pure]> {
   let hasVerifier = 1;
 }
 
+//===-- Sampling ------------------------------------------------------------------------------------------------===//
+
+def TQ_ArgmaxOp : TQ_FusionOp<"argmax", "Root", [Pure]> {
+  let summary = "where the largest element of each row is";
+  let description = [{
+    Of equal elements the first; NaN counts as minus infinity, as in the runtime's sampler, and -0 equals 0. A root and no row
+    op: a row of logits is too long for what rowwise kernels keep in registers.
+    (C1) x is [?, n], the result [?]. (C2) x is plain f32: neither in a basis nor quantised.
+    ```mlir
+    %token = tq.argmax %logits : (tensor<?x32000xf32>) -> tensor<?xi32>
+    ```
+  }];
+  let arguments = (ins TQ_FloatTensor:$x);
+  let results = (outs TQ_IdTensor:$indices);
+  let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def TQ_TopKOp : TQ_FusionOp<"top_k", "Root", [Pure]> {
+  let summary = "the k largest elements of each row and where they are, in descending order";
+  let description = [{
+    The order is that of tq.argmax: of equal elements the first comes first. A NaN among the k is given as minus infinity.
+    (C1) x is [?, n], the results [?, k]. (C2) x is plain f32: neither in a basis nor quantised. (C3) k is 1 to 64 and at
+    most n: GPU kernels keep the k best of a part of the row in two registers of each lane.
+    ```mlir
+    %values, %tokens = tq.top_k %logits {k = 40 : i64} : (tensor<?x32000xf32>) -> (tensor<?x40xf32>, tensor<?x40xi32>)
+    ```
+  }];
+  let arguments = (ins TQ_FloatTensor:$x, I64Attr:$k);
+  let results = (outs TQ_FloatTensor:$values, TQ_IdTensor:$indices);
+  let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
 #endif

@@ -19,7 +19,7 @@ using namespace mlir;
 using namespace tq;
 
 namespace {
-enum class GroupKind { Row, Linear, Attention };
+enum class GroupKind { Row, Linear, Closed }; // closed: a root that nothing joins
 
 struct Group {
   GroupKind kind;
@@ -116,11 +116,11 @@ LogicalResult Former::assign(Operation *op) {
   bool joins = last >= 0 && groups[last].outRows == rowsOut;
   switch (*role) {
   case Role::Root:
-    group = start(isa<LinearOp>(op) ? GroupKind::Linear : GroupKind::Attention, rowsOut);
+    group = start(isa<LinearOp>(op) ? GroupKind::Linear : GroupKind::Closed, rowsOut);
     break;
   case Role::Pointwise:
     // An epilogue works on the root's tile, so its shape is the linear's; anything else runs by rows.
-    if (joins && groups[last].kind != GroupKind::Attention &&
+    if (joins && groups[last].kind != GroupKind::Closed &&
         (groups[last].kind == GroupKind::Row || llvm::all_of(op->getOperands(), [&](Value v) {
            Operation *def = v.getDefiningOp();
            return cast<RankedTensorType>(v.getType()).getRank() == 1 || !def || getRole(def) != Role::Free;

@@ -65,7 +65,12 @@ struct SelectKernelsPass : tq::impl::SelectKernelsBase<SelectKernelsPass> {
             launch->setAttr("grain", b.getI64IntegerAttr(chosen.grain));
             return WalkResult::advance();
           }
-        launch.emitError() << "no skeleton of this target can run the launch";
+        InFlightDiagnostic error = launch.emitError() << "no skeleton of this target can run the launch";
+        for (Operation &op : launch.getBody().front())
+          if (getRole(&op) == Role::Root) {
+            error << " of " << op.getName();
+            break;
+          }
         return WalkResult::interrupt();
       });
       if (result.wasInterrupted())

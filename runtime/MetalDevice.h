@@ -60,7 +60,7 @@ struct MetalLaunch {
   int simdgroups = 1; ///< a threadgroup has (32, simdgroups, 1) threads
 };
 
-/// Kernels without a package: what a self-test runs.
+/// Kernels without a package: for tests of the backend.
 class MetalKernels {
 public:
   virtual ~MetalKernels() = default;

@@ -73,6 +73,12 @@ void addOptions(CLI::App &app, RunOptions &options, Raw &raw) {
                        "text of 128, tg32@4096 of 32 after 4096"),
         kWhat)
       ->type_name("pp512,tg128");
+  group(app.add_flag("--metal-selftest", options.metalSelftest,
+                     "run every Metal kernel once and compare with stored outputs (--device=metal)"),
+        kWhat);
+  group(app.add_flag("--metal-selftest-record", options.metalSelftestRecord,
+                     "store the outputs, on a machine without a Mac's GPU (--device=metal-checked)"),
+        kWhat);
 
   constexpr char kText[] = "Text (sampling defaults come from the package)";
   group(app.add_option("-n,--max-tokens", options.maxTokens,
@@ -118,6 +124,18 @@ void addOptions(CLI::App &app, RunOptions &options, Raw &raw) {
       ->capture_default_str();
   group(app.add_option("--capture", options.capture, "with --device=metal: write a GPU trace for Xcode"), kMachine)
       ->type_name("FILE");
+  group(app.add_flag("--metal-eager", options.metalEager,
+                     "with --device=metal: make all pipelines at the start, so that a kernel that the GPU refuses is "
+                     "known at once; otherwise when first needed"),
+        kMachine);
+  group(app.add_option("--metal-archive", options.metalArchive,
+                       "with --device=metal: keep compiled pipelines in this folder, for a faster next start"),
+        kMachine)
+      ->type_name("DIR");
+  group(app.add_option("--metal-selftest-file", options.selftestFile,
+                       "the stored outputs (default: selftest.json in the package)"),
+        kMachine)
+      ->type_name("FILE");
   group(app.add_option("--cpu", options.cpu, "the package's target of that name"), kMachine);
   group(app.add_flag("--verify", options.verify,
                      "check the weights' hashes, whatever their size; alone, "
@@ -138,7 +156,8 @@ void addOptions(CLI::App &app, RunOptions &options, Raw &raw) {
 /// What is wrong with the combination, if anything.
 std::string settle(RunOptions &options, const CLI::App &app, const Raw &raw) {
   std::vector<std::string> modes;
-  for (const char *name : {"--prompt", "--chat", "--token-ids", "--perplexity", "--bench"})
+  for (const char *name :
+       {"--prompt", "--chat", "--token-ids", "--perplexity", "--bench", "--metal-selftest", "--metal-selftest-record"})
     if (app.count(name))
       modes.push_back(name);
   if (modes.size() > 1)
@@ -160,11 +179,20 @@ std::string settle(RunOptions &options, const CLI::App &app, const Raw &raw) {
     return "--logits belongs to -p, --token-ids or text from standard input";
   if (options.json && options.chat)
     return "--chat and --json exclude each other";
-  if (!options.capture.empty() && options.device != "metal")
-    return "--capture belongs to --device=metal";
+  if (!app.count("--device") && options.metalSelftest)
+    options.device = "metal";
+  if (!app.count("--device") && options.metalSelftestRecord)
+    options.device = "metal-checked"; // a record should hold no race
+  for (const char *name : {"--capture", "--metal-eager", "--metal-archive"})
+    if (app.count(name) && options.device != "metal")
+      return fmt::format("{} belongs to --device=metal", name);
   const char *devices[] = {"host", "metal", "metal-emulated", "metal-checked"};
   if (std::ranges::find(devices, options.device) == std::end(devices))
     return fmt::format("--device: '{}' is none of host, metal, metal-emulated and metal-checked", options.device);
+  if ((options.metalSelftest || options.metalSelftestRecord) && options.device == "host")
+    return fmt::format("{} runs Metal's kernels: give a --device of metal, metal-emulated or metal-checked", modes[0]);
+  if (app.count("--metal-selftest-file") && !options.metalSelftest && !options.metalSelftestRecord)
+    return "--metal-selftest-file belongs to --metal-selftest and --metal-selftest-record";
   if (modes.empty()) {
     options.verifyOnly = options.verify;
     options.standardInput = !options.verify;

@@ -23,6 +23,7 @@ struct RunOptions {
   std::vector<BenchCase> bench;
   bool standardInput = false; ///< none of the above
   bool verifyOnly = false;    ///< none of the above, --verify
+  bool metalSelftest = false, metalSelftestRecord = false;
 
   // Generation; what is not given comes from the package.
   int64_t maxTokens = -1;
@@ -35,6 +36,9 @@ struct RunOptions {
 
   // The machine.
   std::string device = "host", capture, cpu;
+  bool metalEager = false;
+  std::string metalArchive; ///< a folder
+  std::string selftestFile; ///< "": the package's selftest.json
   int threads = 0;
   int64_t context = 0, chunk = 0, window = 0;
   uint64_t shufflePages = 0;

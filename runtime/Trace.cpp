@@ -21,6 +21,11 @@ void Trace::launch(const Entry &entry, const Step &step, int64_t tasks, std::spa
   event.end = end;
 }
 
+double Trace::lastMicros() const {
+  return events.empty() ? 0
+                        : std::chrono::duration<double, std::micro>(events.back().end - events.back().begin).count();
+}
+
 Status Trace::write(const std::string &path) const {
   TQ_TRY_ASSIGN(OutputFile file, OutputFile::create(path));
   auto micros = [&](Clock::time_point time) { return std::chrono::duration<double, std::micro>(time - start).count(); };

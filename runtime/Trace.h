@@ -29,6 +29,8 @@ public:
               Clock::time_point begin, Clock::time_point end);
 
   Status write(const std::string &path) const;
+  /// How long the last launch took, in microseconds; 0 if there was none.
+  double lastMicros() const;
 
 private:
   struct Event {

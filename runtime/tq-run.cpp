@@ -10,11 +10,12 @@
 #include "runtime/CpuFeatures.h"
 #include "runtime/EmulatedMetal.h"
 #include "runtime/HostDevice.h"
-#if defined(__APPLE__)
+#if TQ_METAL
 #include "runtime/MetalDevice.h"
 #endif
 #include "runtime/Perplexity.h"
 #include "runtime/RunOptions.h"
+#include "runtime/RunSelfTest.h"
 #include "runtime/Trace.h"
 
 #include <fmt/format.h>
@@ -85,6 +86,8 @@ public:
                  package->weightBytes());
       return Status();
     }
+    if (options.metalSelftest || options.metalSelftestRecord)
+      return runSelfTest(*package, options, [&](const RunOptions &how) { return makeDevice(how); });
     TQ_TRY(openSession());
     TQ_TRY(runMode());
     if (!options.trace.empty())
@@ -109,35 +112,32 @@ private:
     return Status();
   }
 
-  Status openDevice() {
-#if defined(__APPLE__)
-    if (options.device == "metal") {
+  Result<std::unique_ptr<Device>> makeDevice(const RunOptions &how) const {
+#if TQ_METAL
+    if (how.device == "metal") {
       MetalOptions metal;
-      metal.captureFile = options.capture;
+      metal.captureFile = how.capture;
+      metal.eagerPipelines = how.metalEager;
+      metal.archiveDirectory = how.metalArchive;
       TQ_TRY_ASSIGN(std::unique_ptr<MetalDevice> created, createMetalDevice(*package, metal));
       for (const std::string &note : created->notes())
         printWarning(note);
-      device = std::move(created);
-      return Status();
+      return std::unique_ptr<Device>(std::move(created));
     }
 #endif
-    if (options.device == "metal")
+    if (how.device == "metal")
       return Error{"cannot use device metal: this build is not for a Mac; metal-emulated executes the same kernels on "
                    "the CPU, slowly"};
-    if (options.device.starts_with("metal-")) {
-      bool checked = options.device == "metal-checked";
-      TQ_TRY_ASSIGN(device, loadEmulatedMetal(*package, {.threads = options.threads, .checked = checked}));
-      return Status();
-    }
+    if (how.device.starts_with("metal-"))
+      return loadEmulatedMetal(*package, {.threads = how.threads, .checked = how.device == "metal-checked"});
     HostOptions host;
-    host.threads = options.threads;
-    host.cpu = options.cpu;
-    TQ_TRY_ASSIGN(device, createHostDevice(*package, host));
-    return Status();
+    host.threads = how.threads;
+    host.cpu = how.cpu;
+    return createHostDevice(*package, host);
   }
 
   Status openSession() {
-    TQ_TRY(openDevice());
+    TQ_TRY_ASSIGN(device, makeDevice(options));
     // One target is no choice; of several, say which.
     if (package->manifest().targets.size() > 1 && stderrIsTerminal())
       fmt::print(stderr, "target {}, {} threads\n", device->target().name, device->threads());

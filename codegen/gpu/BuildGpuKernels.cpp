@@ -13,7 +13,8 @@ using namespace mlir;
 using namespace tq;
 
 SkeletonList tq::gpuSkeletons() {
-  static const Skeleton *skeletons[] = {&gpuLinearSkeleton(), &gpuAttentionSkeleton(), &gpuRowwiseSkeleton()};
+  static const Skeleton *skeletons[] = {&gpuLinearSkeleton(), &gpuAttentionSkeleton(), &gpuRowwiseSkeleton(),
+                                        &gpuSampleSkeleton()};
   return skeletons;
 }
 

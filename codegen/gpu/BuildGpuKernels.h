@@ -12,6 +12,7 @@ SkeletonList gpuSkeletons();
 const Skeleton &gpuRowwiseSkeleton();
 const Skeleton &gpuLinearSkeleton();
 const Skeleton &gpuAttentionSkeleton();
+const Skeleton &gpuSampleSkeleton();
 
 /// The gpu.module that holds the kernels of a package.
 inline constexpr const char *kGpuModule = "kernels";

@@ -318,13 +318,13 @@ Value GpuBuilder::output(int64_t index) {
   return func.getArgument(first + index);
 }
 
-Value GpuBuilder::shared(StringRef name, int64_t elements) {
-  MemRefType type = memoryType(b.getF32Type(), elements, gpu::AddressSpace::Workgroup);
+Value GpuBuilder::shared(StringRef name, int64_t elements, Type element) {
+  MemRefType type = memoryType(element ? element : b.getF32Type(), elements, gpu::AddressSpace::Workgroup);
   Value array = func.addWorkgroupAttribution(type, NameLoc::get(b.getStringAttr(name)));
   unsigned i = func.getNumWorkgroupAttributions() - 1;
   func.setWorkgroupAttributionAttr(i, "tq.name", b.getStringAttr(name));
   func.setWorkgroupAttributionAttr(i, LLVM::LLVMDialect::getAlignAttrName(), b.getI64IntegerAttr(16));
-  sharedTaken += llvm::alignTo(elements * 4, 16);
+  sharedTaken += llvm::alignTo(elements * type.getElementTypeBitWidth() / 8, 16);
   return array;
 }
 

@@ -97,8 +97,8 @@ public:
   static int64_t stride(mlir::Value activation) {
     return rowStrideBytes(mlir::cast<mlir::RankedTensorType>(activation.getType())) / 4;
   }
-  /// An array of f32 in threadgroup memory, or of each thread.
-  mlir::Value shared(llvm::StringRef name, int64_t elements);
+  /// An array in threadgroup memory, of f32 if not said, or one of each thread.
+  mlir::Value shared(llvm::StringRef name, int64_t elements, mlir::Type element = {});
   mlir::Value registers(llvm::StringRef name, int64_t elements);
   int64_t sharedBytes() const { return sharedTaken; }
   /// `width` neighbouring elements: a scalar if 1, else a vector of 2 or 4, aligned to its size.

@@ -65,8 +65,9 @@ void Counter::count(Operation &op, int64_t times) {
     cost.dynamicLoops |= !trips;
     return count(*loop.getBody(), times * (trips ? trips->getSExtValue() : 1));
   }
-  if (auto branch = dyn_cast<scf::IfOp>(op)) {
-    for (Region &region : branch->getRegions())
+  cost.dynamicLoops |= isa<scf::WhileOp>(op);
+  if (isa<scf::IfOp, scf::WhileOp>(op)) {
+    for (Region &region : op.getRegions())
       for (Block &block : region)
         count(block, times);
     return;

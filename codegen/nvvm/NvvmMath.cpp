@@ -22,6 +22,8 @@ declare float @llvm.copysign.f32(float, float)
 declare i32 @llvm.abs.i32(i32, i1)
 declare float @llvm.maxnum.f32(float, float)
 declare float @llvm.minnum.f32(float, float)
+declare float @llvm.maximum.f32(float, float)
+declare float @llvm.minimum.f32(float, float)
 
 define float @__nv_fmaxf(float %a, float %b) alwaysinline {
   %r = call float @llvm.maxnum.f32(float %a, float %b)
@@ -81,7 +83,10 @@ define float @__nv_logf(float %x) alwaysinline {
   ret float %r
 }
 ; x = n ln 2 + f, |f| <= ln 2 / 2: the product x log2(e) alone would lose the bits that n takes.
-define float @__nv_expf(float %x) alwaysinline {
+; Beyond 128, where e^x is 0 or infinite, the rest f would not be small.
+define float @__nv_expf(float %any) alwaysinline {
+  %above = call float @llvm.maximum.f32(float %any, float -128.0) ; NaN stays
+  %x = call float @llvm.minimum.f32(float %above, float 128.0)
   %p = fmul float %x, 0x3FF7154760000000
   %n = call float @llvm.nearbyint.f32(float %p)
   %f0 = call float @llvm.fma.f32(float %n, float 0xBFE62E4000000000, float %x) ; -ln 2, upper bits
@@ -121,14 +126,14 @@ define float @__nv_tanhf(float %x) alwaysinline {
   %num = fsub float 1.0, %t
   %den = fadd float 1.0, %t
   %q = fdiv float %num, %den
-  %far = call float @llvm.copysign.f32(float %q, float %x)
   %xx = fmul float %x, %x
   %s0 = call float @llvm.fma.f32(float %xx, float 0xBFABA1BA20000000, float 0x3FC1111120000000) ; -17/315, 2/15
   %s1 = call float @llvm.fma.f32(float %xx, float %s0, float 0xBFD5555560000000) ; -1/3
   %x3 = fmul float %xx, %x
   %near = call float @llvm.fma.f32(float %x3, float %s1, float %x)
   %small = fcmp olt float %m, 0.125
-  %r = select i1 %small, float %near, float %far
+  %value = select i1 %small, float %near, float %q
+  %r = call float @llvm.copysign.f32(float %value, float %x)
   ret float %r
 }
 define float @__nv_powf(float %x, float %y) alwaysinline {

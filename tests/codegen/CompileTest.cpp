@@ -4,6 +4,7 @@
 #include "tests/codegen/Tools.h"
 
 #include <functional>
+#include <set>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -317,6 +318,34 @@ TEST(CompileOutput, Package) {
   EXPECT_EQ(again.code, 0) << again.err;
   EXPECT_EQ(list(model.output.path), std::vector<std::string>{"m.tqpkg"});
   EXPECT_NE(readFile(model.package() / "manifest.json"), manifest);
+}
+
+// All weights of a width have the same levels, which lie in the package once, although every section takes 16 KiB.
+TEST(CompileOutput, EqualLevelsAreStoredOnce) {
+  Model model;
+  auto levels = [&](const std::string &flags) {
+    Outcome made = model.compile("--force --target=metal --group-size=16 " + flags);
+    EXPECT_EQ(made.code, 0) << made.err;
+    json manifest = readJson(model.package() / "manifest.json");
+    std::set<size_t> streams, tables;
+    for (const json &entry : manifest["targets"][0]["entries"])
+      for (const json &step : entry["steps"])
+        for (const json &binding : step["bindings"])
+          if (binding.contains("section")) {
+            auto index = binding["section"].get<size_t>();
+            std::string name = manifest["sections"][index]["name"];
+            (name.ends_with("/levels") ? tables : streams).insert(index);
+          }
+    // Nothing is in the files but what is bound.
+    EXPECT_EQ(streams.size() + tables.size(), manifest["sections"].size());
+    const json &last = manifest["sections"].back();
+    EXPECT_EQ(fs::file_size(model.package() / "weights-0.bin"),
+              last["offset"].get<uint64_t>() + last["bytes"].get<uint64_t>());
+    return tables.size();
+  };
+  EXPECT_EQ(levels("--weights=tq4"), 1u);
+  EXPECT_EQ(levels("--weights=tq3 --attn-bits=4"), 2u);
+  EXPECT_EQ(levels("--weights=q4"), 0u);
 }
 
 TEST(CompileOutput, NeverReplacesWhatIsNoPackage) {

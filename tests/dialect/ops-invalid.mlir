@@ -561,3 +561,84 @@ func.func @sdpa_merge_c1(%p: tensor<?x8x4x64xf32>, %pos: tensor<?xi32>) {
   %y = tq.sdpa_merge %p, %pos : (tensor<?x8x4x64xf32>, tensor<?xi32>) -> tensor<?x4x64xf32>
   return
 }
+
+// -----
+
+func.func @argmax_c1_operand(%x: tensor<?x4x16xf32>) {
+  // expected-error @+1 {{operand must have shape *x*, but got 'tensor<?x4x16xf32>'}}
+  %y = tq.argmax %x : (tensor<?x4x16xf32>) -> tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @argmax_c1_result(%x: tensor<?x64xf32>) {
+  // expected-error @+1 {{result must have shape ?, but got 'tensor<?x1xi32>'}}
+  %y = tq.argmax %x : (tensor<?x64xf32>) -> tensor<?x1xi32>
+  return
+}
+
+// -----
+
+tq.rotation @r0 dim 64 block 64 seed 1
+func.func @argmax_c2_basis(%x: tensor<?x64xf32, #tq.basis<@r0>>) {
+  // expected-error @+1 {{takes no rotated value, but got basis @r0}}
+  %y = tq.argmax %x : (tensor<?x64xf32, #tq.basis<@r0>>) -> tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @top_k_c1_operand(%x: tensor<64xf32>) {
+  // expected-error @+1 {{operand must have shape *x*, but got 'tensor<64xf32>'}}
+  %v, %i = tq.top_k %x {k = 4 : i64} : (tensor<64xf32>) -> (tensor<?x4xf32>, tensor<?x4xi32>)
+  return
+}
+
+// -----
+
+func.func @top_k_c1_values(%x: tensor<?x64xf32>) {
+  // expected-error @+1 {{values must have shape ?x4, but got 'tensor<?x5xf32>'}}
+  %v, %i = tq.top_k %x {k = 4 : i64} : (tensor<?x64xf32>) -> (tensor<?x5xf32>, tensor<?x4xi32>)
+  return
+}
+
+// -----
+
+func.func @top_k_c1_indices(%x: tensor<?x64xf32>) {
+  // expected-error @+1 {{indices must have shape ?x4, but got 'tensor<?x3xi32>'}}
+  %v, %i = tq.top_k %x {k = 4 : i64} : (tensor<?x64xf32>) -> (tensor<?x4xf32>, tensor<?x3xi32>)
+  return
+}
+
+// -----
+
+func.func @top_k_c2_integers(%x: tensor<?x64xf32, #tq.int<bits = 8, sums = 64>>) {
+  // expected-error @+1 {{takes plain f32 rows, but got 'tensor<?x64xf32, #tq.int<bits = 8, sums = 64>>'}}
+  %v, %i = tq.top_k %x {k = 4 : i64} : (tensor<?x64xf32, #tq.int<bits = 8, sums = 64>>) -> (tensor<?x4xf32>, tensor<?x4xi32>)
+  return
+}
+
+// -----
+
+func.func @top_k_c3_large(%x: tensor<?x100xf32>) {
+  // expected-error @+1 {{k must be 1 to 64 for rows of 100, but is 65}}
+  %v, %i = tq.top_k %x {k = 65 : i64} : (tensor<?x100xf32>) -> (tensor<?x65xf32>, tensor<?x65xi32>)
+  return
+}
+
+// -----
+
+func.func @top_k_c3_row(%x: tensor<?x3xf32>) {
+  // expected-error @+1 {{k must be 1 to 3 for rows of 3, but is 4}}
+  %v, %i = tq.top_k %x {k = 4 : i64} : (tensor<?x3xf32>) -> (tensor<?x4xf32>, tensor<?x4xi32>)
+  return
+}
+
+// -----
+
+func.func @top_k_c3_none(%x: tensor<?x3xf32>) {
+  // expected-error @+1 {{k must be 1 to 3 for rows of 3, but is 0}}
+  %v, %i = tq.top_k %x {k = 0 : i64} : (tensor<?x3xf32>) -> (tensor<?x4xf32>, tensor<?x4xi32>)
+  return
+}

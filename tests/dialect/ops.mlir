@@ -104,3 +104,12 @@ func.func @attention(%q: tensor<?x4x64xf32>, %k: tensor<?x2x64xf32>, %v: tensor<
   %z = tq.sdpa_merge %partial, %pos : (tensor<?x8x4x80xf32>, tensor<?xi32>) -> tensor<?x4x64xf32>
   return %y, %z : tensor<?x4x64xf32>, tensor<?x4x64xf32>
 }
+
+// CHECK-LABEL: func @sampling
+func.func @sampling(%x: tensor<?x100xf32>) -> (tensor<?xi32>, tensor<?x64xf32>, tensor<?x64xi32>) {
+  // CHECK: tq.argmax %{{.*}} : (tensor<?x100xf32>) -> tensor<?xi32>
+  %a = tq.argmax %x : (tensor<?x100xf32>) -> tensor<?xi32>
+  // CHECK: tq.top_k %{{.*}} {k = 64 : i64} : (tensor<?x100xf32>) -> (tensor<?x64xf32>, tensor<?x64xi32>)
+  %v, %i = tq.top_k %x {k = 64 : i64} : (tensor<?x100xf32>) -> (tensor<?x64xf32>, tensor<?x64xi32>)
+  return %a, %v, %i : tensor<?xi32>, tensor<?x64xf32>, tensor<?x64xi32>
+}

@@ -69,7 +69,6 @@ std::vector<std::string> frontEnd(const std::string &clang, const CompileOptions
 const char *const kWarnings[] = {
     "-Wall",
     "-Wconditional-uninitialized",
-    "-Wpre-c++17-compat",
     "-Wc++20-extensions",
     "-Wvla",
     "-Wimplicit-float-conversion",
@@ -90,7 +89,7 @@ public:
     TQ_TRY_ASSIGN(shim, installShim());
     std::string key = hashOf(
         fmt::format("{}\n{}\n{}\n{}\n{}\n{}", kFormat, shim.hash, options.checked, options.version, clang, text));
-    bool cached = text.find("#include \"") == text.npos; // what is included could change
+    bool cached = options.cached && text.find("#include \"") == text.npos; // what is included could change
     if (cached)
       if (auto library = loadBuild(key))
         return *std::move(library);
@@ -196,6 +195,8 @@ private:
     TQ_TRY(writeFile(scratch.path("rewritten.cl"), rewrite(preprocessed, tokens, reflection)));
     for (const char *flag : kWarnings)
       command.push_back(flag);
+    if (options.version < 400) // MSL 4 is C++17
+      command.push_back("-Wpre-c++17-compat");
     for (const std::string &word :
          {std::string("-Xclang"), std::string("-include-pch"), std::string("-Xclang"), pch, std::string("-Xclang"),
           std::string("-disable-llvm-passes"), std::string("-fno-discard-value-names"), std::string("-emit-llvm"),

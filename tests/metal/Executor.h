@@ -56,6 +56,7 @@ struct CompileOptions {
   bool checked = true;               ///< false: the fast build
   int version = 310;                 ///< MSL version: 310 for 3.1
   std::string includeFolder = {};    ///< of #include "..."; none if empty
+  bool cached = true;                ///< false: built anew and not kept, for texts that nobody compiles twice
 };
 
 /// Bytes that a kernel sees at [[buffer(index)]]: what setBuffer with an offset or setBytes binds.

@@ -62,6 +62,18 @@ TEST_F(MetalCheck, usage) {
     EXPECT_NE(help.out.find(word), std::string::npos) << word;
 }
 
+TEST_F(MetalCheck, newerCppInMetal4) {
+  std::string path = file("if.metal", "#include <metal_stdlib>\nusing namespace metal;\n"
+                                      "kernel void f(device float *x [[buffer(0)]]) {\n"
+                                      "  if (uint i = 1u; i < 2u)\n    x[i] = 1.0f;\n"
+                                      "  if constexpr (sizeof(float) == 4)\n    x[0] = 2.0f;\n}\n");
+  ToolOutput older = run({path, "--std", "3.2"}), newer = run({path, "--std", "4.0"});
+  EXPECT_EQ(older.code, 1);
+  for (const char *line : {":4: error: kernel f: if init", ":6: error: kernel f: constexpr if"})
+    EXPECT_NE(older.error.find(path + line), std::string::npos) << older.error;
+  EXPECT_EQ(newer.code, 0) << newer.error;
+}
+
 TEST_F(MetalCheck, missingFile) {
   ToolOutput output = run({folder.path("none.metal")});
   EXPECT_EQ(output.code, 1);

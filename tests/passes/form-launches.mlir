@@ -100,3 +100,25 @@ func.func @quantised(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
   %y = tq.linear %q, %w : (tensor<?x64xf32, #tq.int<bits = 8, sums = 64, rotation = @r>>, !w) -> tensor<?x64xf32>
   return %y : tensor<?x64xf32>
 }
+
+// Rows of logits are too long to be kept for a second op: each reads them in a launch of its own, and nothing joins.
+// CHECK-LABEL: func @sampling
+// CHECK: tq.launch
+// CHECK-NEXT: tq.linear
+// CHECK-NEXT: tq.yield
+// CHECK: tq.launch
+// CHECK-NEXT: tq.argmax
+// CHECK-NEXT: tq.yield
+// CHECK: tq.launch
+// CHECK-NEXT: tq.top_k
+// CHECK-NEXT: tq.yield
+// CHECK: tq.launch
+// CHECK-NEXT: tq.act
+func.func @sampling(%x: tensor<?x64xf32>) -> (tensor<?xi32>, tensor<?x4xf32>, tensor<?x4xi32>) {
+  %w = tq.get_weight @plain : !tq.packed<64x64xf32, #tq.dense<f16>>
+  %y = tq.linear %x, %w : (tensor<?x64xf32>, !tq.packed<64x64xf32, #tq.dense<f16>>) -> tensor<?x64xf32>
+  %a = tq.argmax %y : (tensor<?x64xf32>) -> tensor<?xi32>
+  %v, %i = tq.top_k %y {k = 4 : i64} : (tensor<?x64xf32>) -> (tensor<?x4xf32>, tensor<?x4xi32>)
+  %s = tq.act sigmoid %v : tensor<?x4xf32>
+  return %a, %s, %i : tensor<?xi32>, tensor<?x4xf32>, tensor<?x4xi32>
+}

@@ -59,3 +59,16 @@ func.func @attention_epilogue(%q: tensor<?x1x64xf32>, %kv: !kv, %pos: tensor<?xi
   }
   return %y : tensor<?x1x64xf32>
 }
+
+// -----
+
+// The host has no sampling kernels: its sampler is the runtime's.
+func.func @sampling(%x: tensor<?x64xf32>) -> tensor<?xi32>
+    attributes {tq.max_tokens = 1 : i64, tq.max_out = 1 : i64} {
+  // expected-error @+1 {{no skeleton of this target can run the launch of tq.argmax}}
+  %y = tq.launch "a" (%a = %x : tensor<?x64xf32>) -> tensor<?xi32> {
+    %b = tq.argmax %a : (tensor<?x64xf32>) -> tensor<?xi32>
+    tq.yield %b : tensor<?xi32>
+  }
+  return %y : tensor<?xi32>
+}

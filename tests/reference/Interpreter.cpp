@@ -109,6 +109,7 @@ template <class T> ValueOf<T> Interpreter<T>::result(Operation &op, Environment 
       })
       .Case([&](TakeRowsOp) { return takeRows(x(0), takenRows ? takenRows : x(0).rows()); })
       .Case([&](RopeOp) { return rope(x(0), x(1), x(2)); })
+      .Case([&](ArgmaxOp) { return argmax(x(0)); })
       .Case([&](ActOp op) { return elementwise(x(0), x(0), [&](T a, T) { return act(kind(op.getKind()), a); }); })
       .Case([&](GluOp op) {
         return elementwise(x(0), x(1), [&](T gate, T up) { return act(kind(op.getKind()), gate) * up; });
@@ -142,6 +143,14 @@ template <class T> void Interpreter<T>::run(Operation &op, Environment &env) {
               sin);
     env[table.getCos()] = std::move(cos);
     env[table.getSin()] = std::move(sin);
+    return;
+  }
+  if (auto top = dyn_cast<TopKOp>(op)) {
+    Tensor<T> values;
+    Ids indices;
+    topK(tensor(top.getX(), env), int64_t(top.getK()), values, indices);
+    env[top.getValues()] = std::move(values);
+    env[top.getIndices()] = std::move(indices);
     return;
   }
   if (auto launch = dyn_cast<LaunchOp>(op)) {

@@ -4,9 +4,11 @@
 #include "dialect/encodings/Hadamard.h"
 #include "models/formats/Floats.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 
 namespace tq::reference {
@@ -130,6 +132,32 @@ template <class T> Tensor<T> rope(const Tensor<T> &x, const Tensor<T> &cos, cons
   return y;
 }
 
+template <class T> void topK(const Tensor<T> &x, int64_t k, Tensor<T> &values, Ids &indices) {
+  require(x.shape.size() == 2 && k >= 1 && k <= x.cols(), "top_k: k is out of range");
+  values = Tensor<T>::zeros({x.rows(), k});
+  indices.clear();
+  for (int64_t t = 0; t < x.rows(); ++t) {
+    std::vector<T> row(x.row(t), x.row(t + 1));
+    for (T &value : row)
+      value = std::isnan(value) ? -std::numeric_limits<T>::infinity() : value;
+    Ids order(row.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::sort(order.begin(), order.end(),
+              [&](int32_t a, int32_t b) { return row[a] != row[b] ? row[a] > row[b] : a < b; });
+    for (int64_t i = 0; i < k; ++i) {
+      values.row(t)[i] = row[order[i]];
+      indices.push_back(order[i]);
+    }
+  }
+}
+
+template <class T> Ids argmax(const Tensor<T> &x) {
+  Tensor<T> values;
+  Ids indices;
+  topK(x, 1, values, indices);
+  return indices;
+}
+
 template <class T> T act(Act kind, T x) {
   switch (kind) {
   case Act::Silu:
@@ -206,6 +234,8 @@ Tensor<T> sdpa(const Tensor<T> &q, const History<T> &history, int64_t kvHeads, c
   template Tensor<T> takeRows(const Tensor<T> &, int64_t);                                                             \
   template void ropeTable(const Ids &, const std::vector<T> &, double, Tensor<T> &, Tensor<T> &);                      \
   template Tensor<T> rope(const Tensor<T> &, const Tensor<T> &, const Tensor<T> &);                                    \
+  template Ids argmax(const Tensor<T> &);                                                                              \
+  template void topK(const Tensor<T> &, int64_t, Tensor<T> &, Ids &);                                                  \
   template T act(Act, T);                                                                                              \
   template void append(History<T> &, const Tensor<T> &, const Tensor<T> &, const Ids &, bool);                         \
   template Tensor<T> sdpa(const Tensor<T> &, const History<T> &, int64_t, const Ids &, double, int64_t);

@@ -41,6 +41,11 @@ void ropeTable(const Ids &pos, const std::vector<T> &frequencies, double factor,
 /// x [tokens, heads, d]: pairs (i, i + n) of every head by n angles.
 template <class T> Tensor<T> rope(const Tensor<T> &x, const Tensor<T> &cos, const Tensor<T> &sin);
 
+/// The first of the largest elements of each row; NaN counts as minus infinity.
+template <class T> Ids argmax(const Tensor<T> &x);
+/// The k largest of each row, descending, equal ones in order, and where they are: [rows, k] each. NaN as minus infinity.
+template <class T> void topK(const Tensor<T> &x, int64_t k, Tensor<T> &values, Ids &indices);
+
 enum class Act { Silu, GeluTanh, Relu2, Sigmoid };
 template <class T> T act(Act kind, T x);
 

@@ -167,6 +167,12 @@ metal::BufferBinding TableRunner::bind(Attribute binding, int index) {
   return {index, pages.data(), pages.size() * 4};
 }
 
+Status TableRunner::execute(StepOp step, const metal::Launch &launch, metal::Statistics &statistics) {
+  auto other = replaced.find(step.getKernel().str());
+  const metal::Library &from = other == replaced.end() ? *library : other->second;
+  return from.run(step.getKernel().str(), launch, &statistics);
+}
+
 void TableRunner::runStep(StepOp step, int32_t (&params)[3]) {
   Builder b(module.getContext());
   SmallVector<Attribute> symbols, tasks;
@@ -184,10 +190,11 @@ void TableRunner::runStep(StepOp step, int32_t (&params)[3]) {
     launch.buffers.push_back(bind(binding, int(i)));
   launch.buffers.push_back({int(step.getBindings().size()), params, sizeof(params)});
   launch.schedule = schedule;
-  launch.hostThreads = 2;
+  launch.hostThreads = hostThreads;
+  launch.timeLimit = timeLimit;
   metal::Statistics statistics;
   auto start = std::chrono::steady_clock::now();
-  Status status = library->run(step.getKernel().str(), launch, &statistics);
+  Status status = execute(step, launch, statistics);
   double time = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   seconds += time;
   byKernel[step.getKernel().str()] += time;
@@ -207,8 +214,10 @@ std::vector<float> TableRunner::run(StringRef entry, const reference::Ids &ids, 
   std::memcpy(arena.data() + port(table.getInputs(), "ids")[0], ids.data(), ids.size() * 4);
   std::memcpy(arena.data() + port(table.getInputs(), "pos")[0], positions.data(), positions.size() * 4);
   int32_t params[3] = {int32_t(ids.size()), int32_t(position), int32_t(rows)};
+  begin();
   for (auto step : table.getBody().getOps<StepOp>())
     runStep(step, params);
+  end();
   position += int64_t(ids.size());
   auto logits = port(table.getOutputs(), "logits");
   std::vector<float> result(rows * logits[2] / 4);

@@ -33,12 +33,26 @@ public:
   /// Logits of the last `rows` rows. An error is thrown as std::runtime_error.
   std::vector<float> run(llvm::StringRef entry, const reference::Ids &ids, int64_t rows);
   void rewind(int64_t to) { position = to; }
+  virtual ~TableRunner() = default;
 
   metal::Schedule schedule;
+  /// Kernels that come from another library than that of `text`.
+  std::map<std::string, metal::Library> replaced;
+  int hostThreads = 2;
+  double timeLimit = 10;                  ///< as in metal::Launch
   std::string text;                       ///< MSL
   double seconds = 0;                     ///< spent in kernels
   std::map<std::string, double> byKernel; ///< likewise
   uint64_t accesses = 0;
+
+protected:
+  /// A device with memory of its own overrides these: the arena is complete, run one step, the arena is wanted back.
+  /// Buffers of a launch are the step's bindings and then the three parameters.
+  virtual void begin() {}
+  virtual Status execute(StepOp step, const metal::Launch &launch, metal::Statistics &statistics);
+  virtual void end() {}
+
+  std::vector<uint8_t> arena;
 
 private:
   metal::BufferBinding bind(mlir::Attribute binding, int index);
@@ -48,7 +62,6 @@ private:
   const TestWeights &weights;
   std::map<std::string, std::vector<uint8_t>> pools;
   std::vector<int32_t> pages;
-  std::vector<uint8_t> arena;
   std::optional<metal::Library> library;
   bool checked;
   int64_t position = 0;

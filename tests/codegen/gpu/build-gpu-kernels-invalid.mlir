@@ -46,3 +46,14 @@ tq.kernel @a_kernel skeleton "rowwise" {max_rows = 1 : i64, rows = "n_out"} {
   %t = tq.take_rows %y : tensor<?x64xf32> -> tensor<?x64xf32>
   tq.yield %t : tensor<?x64xf32>
 }
+
+// -----
+
+// Sampling takes rows as another launch has written them.
+// expected-error @+1 {{the skeleton 'sample' cannot run this kernel}}
+tq.kernel @a_kernel skeleton "sample" {max_rows = 1 : i64, rows = "n_out"} {
+^bb0(%x: tensor<?x64xf32>):
+  %y = tq.act silu %x : tensor<?x64xf32>
+  %i = tq.argmax %y : (tensor<?x64xf32>) -> tensor<?xi32>
+  tq.yield %i : tensor<?xi32>
+}

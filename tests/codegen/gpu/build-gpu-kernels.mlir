@@ -114,3 +114,34 @@ tq.kernel @rotate skeleton "rowwise" {max_rows = 1 : i64, rows = "n_tokens"} {
   %y = tq.rotate %x block 64 : tensor<?x64xf32> -> tensor<?x64xf32>
   tq.yield %y : tensor<?x64xf32>
 }
+
+// The whole threadgroup reads a row of logits; one barrier, and no float is compared.
+// CHECK-LABEL: gpu.func @argmax_rows(
+// CHECK-SAME: memref<1xi32, #gpu.address_space<global>>
+// CHECK-SAME: workgroup(
+// CHECK-SAME: known_block_size = array<i32: 32, 32, 1>
+// CHECK-NOT: arith.cmpf
+// CHECK: gpu.subgroup_reduce maxsi {{.*}} uniform : (i32) -> i32
+// CHECK: gpu.subgroup_reduce minui {{.*}} uniform : (i32) -> i32
+// CHECK: gpu.barrier
+// CHECK-NOT: gpu.barrier
+tq.kernel @argmax skeleton "sample" {max_rows = 1 : i64, rows = "n_out"} {
+^bb0(%x: tensor<?x32000xf32>):
+  %i = tq.argmax %x : (tensor<?x32000xf32>) -> tensor<?xi32>
+  tq.yield %i : tensor<?xi32>
+}
+
+// A short row is that of one simdgroup, which needs no barrier. Values that nobody wants are not stored.
+// CHECK-LABEL: gpu.func @top_k(
+// CHECK-SAME: memref<128xi32, #gpu.address_space<global>>
+// CHECK-SAME: known_block_size = array<i32: 32, 1, 1>
+// CHECK-NOT: gpu.barrier
+// CHECK: scf.while
+// CHECK: gpu.shuffle idx
+// CHECK-COUNT-1: memref.store
+// CHECK-NOT: memref.store
+tq.kernel @top_k skeleton "sample" {max_rows = 8 : i64, rows = "n_tokens"} {
+^bb0(%x: tensor<?x64xf32>):
+  %v, %i = tq.top_k %x {k = 5 : i64} : (tensor<?x64xf32>) -> (tensor<?x5xf32>, tensor<?x5xi32>)
+  tq.yield %i : tensor<?x5xi32>
+}

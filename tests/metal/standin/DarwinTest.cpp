@@ -1,6 +1,6 @@
-//===- DarwinTest.cpp - MetalDevice.mm for a Mac, without one -------------===//
-// Compiles the file for Darwin against the stand-in's headers, and compares the
-// messages in the object with selectors.txt: what is not there, Metal may not
+//===- DarwinTest.cpp - The Metal backend for a Mac, without one ----------===//
+// Compiles its files for Darwin against the stand-in's headers, and compares the
+// messages in the objects with selectors.txt: what is not there, Metal may not
 // have. Standard headers are this system's, which is enough to compile.
 //===----------------------------------------------------------------------===//
 
@@ -12,6 +12,7 @@
 #include <array>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <set>
 #include <sys/wait.h>
@@ -112,18 +113,32 @@ std::string snippet(const TemporaryDirectory &folder, const std::string &body) {
   return path;
 }
 
+/// runtime/Metal*.mm
+std::vector<std::filesystem::path> backend() {
+  std::vector<std::filesystem::path> files;
+  for (const auto &entry : std::filesystem::directory_iterator(root() + "/runtime"))
+    if (entry.path().extension() == ".mm")
+      files.push_back(entry.path());
+  return files;
+}
+
 TEST(Darwin, EveryMessageIsKnown) {
   TemporaryDirectory folder;
-  std::string object = folder.path("MetalDevice.o");
-  ASSERT_EQ(compile("x86_64-apple-macosx14", root() + "/runtime/MetalDevice.mm", object), "");
-  std::set<std::string> messages = messagesOf(object);
+  std::set<std::string> messages;
+  for (const std::filesystem::path &file : backend()) {
+    std::string object = folder.path(file.stem().string() + ".o");
+    ASSERT_EQ(compile("x86_64-apple-macosx14", file, object), "");
+    messages.merge(messagesOf(object));
+    EXPECT_EQ(unknownIn(object), "") << "is this Metal's spelling? then add it to selectors.txt with its version";
+  }
   EXPECT_GT(messages.size(), 40u);
   EXPECT_TRUE(messages.contains("newBufferWithBytesNoCopy:length:options:deallocator:"));
-  EXPECT_EQ(unknownIn(object), "") << "is this Metal's spelling? then add it to selectors.txt with its version";
 }
 
 TEST(Darwin, CompilesForAppleSilicon) {
-  EXPECT_EQ(compile("arm64-apple-macos14", root() + "/runtime/MetalDevice.mm", ""), "");
+  EXPECT_GE(backend().size(), 6u);
+  for (const std::filesystem::path &file : backend())
+    EXPECT_EQ(compile("arm64-apple-macos14", file, ""), "");
 }
 
 TEST(Darwin, AnUnknownMessageIsFound) {

@@ -1,5 +1,5 @@
 //===- MetalDeviceTest.cpp - The Metal backend where all goes well --------===//
-// runtime/MetalDevice.mm, unmodified, with a session on top of it: every test
+// runtime/Metal*.mm, unmodified, with a session on top of it: every test
 // also fails on a broken rule of Metal or a leaked object.
 //===----------------------------------------------------------------------===//
 

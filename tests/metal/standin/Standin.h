@@ -1,8 +1,8 @@
 //===- Standin.h - The stand-in of Metal, as tests see it -------*- C++ -*-===//
-// A test chooses the machine and its failures, runs the real MetalDevice.mm (or
-// a wrong client), and asks which rules of Metal were broken. Rules are those
-// of Metal's API validation, plus what no validation on a Mac reports: missing
-// barriers, results read too early, objects that leak.
+// A test chooses the machine and its failures, runs the real backend,
+// runtime/Metal*.mm (or a wrong client), and asks which rules of Metal were
+// broken. Rules are those of Metal's API validation, plus what no validation on
+// a Mac reports: missing barriers, results read too early, objects that leak.
 //
 // The stand-in does not stop at a broken rule: it notes a sentence, leaves the
 // call without effect where it must, and goes on.

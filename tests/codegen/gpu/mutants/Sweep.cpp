@@ -1,0 +1,151 @@
+//===- Sweep.cpp - Many mutants, on all cores -----------------------------===//
+
+#include "tests/codegen/gpu/mutants/Sweep.h"
+
+#include "tests/metal/MachineCode.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <numeric>
+#include <regex>
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace tq;
+using namespace tq::test;
+
+std::vector<Suspect> tq::test::suspects(const std::vector<std::unique_ptr<Judge>> &judges) {
+  // Operators take turns, and for each of them kernels do; within a kernel the order is that of the hashes.
+  struct Place {
+    size_t inKernel, ofKernel, ofOperator;
+    Suspect suspect;
+  };
+  std::vector<Place> places;
+  size_t kernels = 0;
+  for (const auto &judge : judges)
+    for (const metal::KernelSource &kernel : judge->kernels()) {
+      std::vector<metal::Mutant> mutants = metal::mutantsOf(kernel);
+      std::ranges::stable_sort(mutants, {}, &metal::Mutant::id);
+      size_t count[metal::kOperators] = {};
+      for (metal::Mutant &mutant : mutants) {
+        auto kind = size_t(mutant.kind);
+        // A different kernel comes first for each operator.
+        size_t turn = (kernels + kind * 7919) * 2654435761u % 4294967291u;
+        places.push_back({count[kind]++, turn, 0, {judge.get(), &kernel, std::move(mutant)}});
+      }
+      ++kernels;
+    }
+  std::ranges::stable_sort(places, {}, [](const Place &p) { return std::pair(p.inKernel, p.ofKernel); });
+  size_t count[metal::kOperators] = {};
+  for (Place &place : places)
+    place.ofOperator = count[size_t(place.suspect.mutant.kind)]++;
+  std::ranges::stable_sort(places, {}, [](const Place &p) { return std::pair(p.ofOperator, p.suspect.mutant.kind); });
+  std::vector<Suspect> all;
+  for (Place &place : places)
+    all.push_back(std::move(place.suspect));
+  return all;
+}
+
+/// Whether the word is the space of a kernel's parameter that nobody writes, and its replacement would do as well: what is
+/// only read may be in either space.
+static bool isReadOnlyParameter(const metal::Mutant &mutant) {
+  bool parameter = mutant.was.find("[[buffer(") != std::string::npos;
+  bool readOnly =
+      mutant.was.find("device const ") != std::string::npos || mutant.was.find("constant ") != std::string::npos;
+  return parameter && readOnly && (mutant.replacement == "device" || mutant.replacement == "constant");
+}
+
+/// for (uint e = lane * 4u; e < 384u - 1; e += 128u): all values are multiples of 4 and so is the bound, which is thus as good as
+/// any of the three below.
+static bool isBoundBetweenSteps(const metal::Mutant &mutant) {
+  static const std::regex loop(R"(for \(uint (\w+) = (?:(\d+)u|\w+ \* (\d+)u); \1 < (\d+)u; \1 \+= (\d+)u\))");
+  std::smatch m;
+  if (!mutant.replacement.ends_with(" - 1") || !std::regex_search(mutant.was, m, loop))
+    return false;
+  uint64_t start = std::stoull(m[2].matched ? m[2] : m[3]), bound = std::stoull(m[4]), step = std::stoull(m[5]);
+  uint64_t common = std::gcd(start, step);
+  return common > 1 && bound % common == 0;
+}
+
+Verdict tq::test::examine(const Suspect &suspect) {
+  const metal::Mutant &mutant = suspect.mutant;
+  std::string text = metal::apply(mutant, *suspect.kernel);
+  Verdict verdict = suspect.judge->judge(*suspect.kernel, text);
+  if (verdict.kind != Verdict::Survived || (mutant.kind == metal::Operator::Space && !isReadOnlyParameter(mutant)))
+    return verdict;
+  if (mutant.kind == metal::Operator::LoopBound && isBoundBetweenSteps(mutant))
+    return {Verdict::Equivalent, "no value between the bounds"};
+  auto original = metal::machineCode(suspect.kernel->text), other = metal::machineCode(text);
+  if (original.ok() && other.ok() && *original == *other)
+    return {Verdict::Equivalent, "the same machine code"};
+  return verdict;
+}
+
+namespace {
+/// In memory that the processes share.
+struct Record {
+  std::atomic<int> kind;
+  char message[240];
+};
+struct Shared {
+  std::atomic<size_t> next, finished;
+};
+} // namespace
+
+std::vector<Verdict> tq::test::sweep(size_t n, int workers, const std::function<Verdict(size_t)> &job,
+                                     const std::function<void(size_t)> &done) {
+  size_t bytes = sizeof(Shared) + n * sizeof(Record);
+  void *memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED)
+    return std::vector<Verdict>(n, {Verdict::Crash, "no memory for the verdicts"});
+  auto *shared = static_cast<Shared *>(memory);
+  auto *records = reinterpret_cast<Record *>(shared + 1);
+  auto work = [&] {
+    for (size_t i; (i = shared->next.fetch_add(1)) < n; ++shared->finished) {
+      records[i].kind = Verdict::Crash; // until there is another verdict
+      Verdict verdict = job(i);
+      std::strncpy(records[i].message, verdict.message.c_str(), sizeof(Record::message) - 1);
+      records[i].kind = verdict.kind;
+    }
+  };
+  auto start = [&] {
+    pid_t child = fork();
+    if (child == 0) {
+      work();
+      _exit(0); // what the parent has open is the parent's to close
+    }
+    return child;
+  };
+  std::vector<pid_t> children;
+  for (int i = 0; i < workers; ++i)
+    children.push_back(start());
+  while (!children.empty()) {
+    if (done)
+      done(shared->finished);
+    int status = 0;
+    for (pid_t &child : children)
+      if (child < 0 || waitpid(child, &status, WNOHANG) == child) {
+        bool another = child > 0 && status != 0 && shared->next < n;
+        child = another ? start() : 0;
+      }
+    std::erase(children, 0);
+    usleep(20000);
+  }
+  std::vector<Verdict> verdicts(n);
+  for (size_t i = 0; i < n; ++i)
+    verdicts[i] = {Verdict::Kind(records[i].kind.load()), records[i].message};
+  munmap(memory, bytes);
+  return verdicts;
+}
+
+std::string tq::test::prepareAll(const std::vector<std::unique_ptr<Judge>> &judges, int workers) {
+  // What a child prepares goes with it, but for the builds, which are kept in the executor's cache.
+  sweep(judges.size(), workers, [&](size_t i) -> Verdict { return {Verdict::Survived, judges[i]->prepare()}; });
+  for (const auto &judge : judges)
+    if (std::string message = judge->prepare(); !message.empty())
+      return "model " + judge->name + ": " + message;
+  return "";
+}
