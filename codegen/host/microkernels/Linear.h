@@ -122,7 +122,7 @@ struct ByteDecoder {
   int32_t twiceOffset, run;
   float step;
   Isa::ByteTable table, second; ///< `second`: for k-blocks 6 and 7 at 3 bits
-  Isa::ByteTable shifted[2];    ///< for codes that start at bit `bits` and at bit 2 * `bits`
+  Isa::ByteTable once, twice;   ///< for codes that start at bit `bits` and at bit 2 * `bits`
 };
 
 // Built in one expression here and below: an implicit constructor would not be always_inline.
@@ -147,14 +147,17 @@ TQ_UK_FN ByteDecoder byteDecoder(const void *levels, int32_t kind, int32_t bits,
           .step = step,
           .table = table,
           .second = Isa::byteTable(repeatTable(entries, bits, true)),
-          .shifted = {Isa::shiftedTable(table, bits), Isa::shiftedTable(table, 2 * bits)}};
+          .once = Isa::shiftedTable(table, bits),
+          .twice = Isa::shiftedTable(table, 2 * bits)};
 }
 
+// Members and no array: an index that is not yet a constant when the compiler splits the struct into registers keeps all of
+// it in memory, `layout` too, and no loop unrolls.
 TQ_UK_FN Isa::ByteTable tableFor(const ByteDecoder &d, int i) {
   const int bits = d.layout.bits, shift = codeShift(bits, i);
   if (bits == 3 && i >= 6)
     return d.second;
-  return shift == 0 || shift + bits > Isa::byteIndexBits ? d.table : d.shifted[shift / bits - 1];
+  return shift == 0 || shift + bits > Isa::byteIndexBits ? d.table : shift == bits ? d.once : d.twice;
 }
 
 TQ_UK_FN void halfBytes(const ByteDecoder &d, const uint8_t *codes, int half, u8x64 (&out)[kHalfBlocks]) {
