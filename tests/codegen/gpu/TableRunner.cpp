@@ -133,12 +133,24 @@ TableRunner::TableRunner(ModuleOp scheduled, const TestWeights &weights, int64_t
     auto kv = cast<KVType>(state.getType());
     int64_t element = kv.getKEncoding().getLayout().denseBytes();
     int64_t bytes = kv.getHeads() * TQ_PAGE_TOKENS * (kv.getK() + int64_t(llvm::alignTo(kv.getV(), 16))) * element;
-    pools[state.getSymName().str()].assign(count * bytes, 0xff);
+    pools[state.getSymName().str()].assign(count * bytes, unwritten);
   }
   int64_t most = 0;
   for (auto table : module.getOps<TableOp>())
     most = std::max<int64_t>(most, table.getArenaBytes());
-  arena.assign(most, 0xff);
+  arena.assign(most, unwritten);
+}
+
+void TableRunner::fillUnwritten(uint8_t byte) {
+  // Elements of one byte repeated are those nobody has written: 0xffff and 0xffffffff are NaNs that no kernel stores.
+  for (auto state : module.getOps<StateOp>()) {
+    auto element = size_t(cast<KVType>(state.getType()).getKEncoding().getLayout().denseBytes());
+    std::vector<uint8_t> &pool = pools.at(state.getSymName().str());
+    for (size_t i = 0; i < pool.size(); i += element)
+      if (std::all_of(&pool[i], &pool[i] + element, [&](uint8_t b) { return b == unwritten; }))
+        std::fill_n(&pool[i], element, byte);
+  }
+  unwritten = byte;
 }
 
 std::string TableRunner::compile() {
@@ -205,7 +217,7 @@ void TableRunner::runStep(StepOp step, int32_t (&params)[3]) {
 
 std::vector<float> TableRunner::run(StringRef entry, const reference::Ids &ids, int64_t rows) {
   auto table = module.lookupSymbol<TableOp>(entry);
-  std::fill(arena.begin(), arena.end(), 0xff);
+  std::fill(arena.begin(), arena.end(), unwritten);
   auto port = [&](DictionaryAttr ports, StringRef name) {
     return cast<DenseI64ArrayAttr>(ports.get(name)).asArrayRef();
   };

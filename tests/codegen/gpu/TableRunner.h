@@ -33,6 +33,9 @@ public:
   /// Logits of the last `rows` rows. An error is thrown as std::runtime_error.
   std::vector<float> run(llvm::StringRef entry, const reference::Ids &ids, int64_t rows);
   void rewind(int64_t to) { position = to; }
+  /// From now on, what nobody has written holds this byte, in pools and in the arena: a comparison hides a NaN that it should
+  /// not have met, but not a large number.
+  void fillUnwritten(uint8_t byte);
   virtual ~TableRunner() = default;
 
   metal::Schedule schedule;
@@ -64,6 +67,7 @@ private:
   std::vector<int32_t> pages;
   std::optional<metal::Library> library;
   bool checked;
+  uint8_t unwritten = 0xff;
   int64_t position = 0;
 };
 

@@ -20,7 +20,8 @@ struct Suspect {
 std::vector<Suspect> suspects(const std::vector<std::unique_ptr<Judge>> &judges);
 
 /// A mutant that survives is equivalent if its machine code is the original's, and its address space, if that is what was
-/// changed, is one that Metal permits there as well; or if a loop's bound moves where the loop has no value.
+/// changed, is one that Metal permits there as well; or if a loop's bound moves where the loop has no value,
+/// or if the sides of a comparison are equal in no call.
 Verdict examine(const Suspect &suspect);
 
 /// Verdicts of the jobs 0 to n, each made in one of `workers` processes: the executor runs one launch at a time in each, and
