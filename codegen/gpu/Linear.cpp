@@ -49,7 +49,6 @@ SmallVector<Value> tq::kernels::stageLevels(GpuBuilder &k, Component &component,
       if (table)
         k.store(k.load(k.memory(BindingKind::Levels, linear.getW()), k.thread()), table, k.thread());
   });
-  k.barrier();
   return tableOf;
 }
 

@@ -32,7 +32,7 @@ mlir::LogicalResult buildMatmul(KernelOp kernel, mlir::gpu::GPUModuleOp module);
 void forComponents(GpuBuilder &k, llvm::ArrayRef<Component> components, Index group,
                    llvm::function_ref<int64_t(Component &)> groups, llvm::function_ref<void(Component &, Index)> body);
 
-/// Copies the level tables of the component's linears to threadgroup memory, and waits. Null for other layouts.
+/// Copies the level tables of the component's linears to threadgroup memory; a barrier must follow. Null for other layouts.
 llvm::SmallVector<mlir::Value> stageLevels(GpuBuilder &k, Component &component, llvm::ArrayRef<mlir::Value> tables);
 /// Threadgroup memory for them: as many tables as any component needs.
 llvm::SmallVector<mlir::Value> levelTables(GpuBuilder &k, llvm::ArrayRef<Component> components);

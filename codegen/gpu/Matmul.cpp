@@ -25,7 +25,7 @@ private:
   using Values = GpuBuilder::Values;
   void component(Component &component, Index rowTile);
   /// The 32 x 16 results of this simdgroup as 8 x 8 matrices, tokens first.
-  Values multiply(LinearOp linear, Index block, Value table);
+  Values multiply(LinearOp linear, Index block, Value table, bool isFirst);
   void stageTokens(LinearOp linear, Index firstColumn);
   void stageWeights(LinearOp linear, Index block, Index step, WeightTile *tile);
   Values multiplyTiles(const Values &acc);
@@ -127,7 +127,7 @@ GpuBuilder::Values MatmulEmitter::multiplyTiles(const Values &acc) {
       /*unroll=*/true);
 }
 
-GpuBuilder::Values MatmulEmitter::multiply(LinearOp linear, Index block, Value table) {
+GpuBuilder::Values MatmulEmitter::multiply(LinearOp linear, Index block, Value table, bool isFirst) {
   auto packed = cast<PackedType>(linear.getW().getType());
   std::optional<WeightTile> tile;
   if (!layoutOf(linear.getW()).isDense())
@@ -136,7 +136,9 @@ GpuBuilder::Values MatmulEmitter::multiply(LinearOp linear, Index block, Value t
   Values acc(kTokenTiles * kRowTiles, GpuBuilder::named(zero, "zero"));
   int64_t steps = (packed.getCols() + kTileCols - 1) / kTileCols;
   return k.carry("step", k.index(0), k.index(steps), 1, acc, "acc", [&](Index step, ValueRange sums) {
-    k.barrier(); // all have multiplied what lies there
+    // All have multiplied what lies there, and written their part of the table.
+    if (steps > 1 || !isFirst || table)
+      k.barrier();
     stageTokens(linear, step * kTileCols);
     stageWeights(linear, block, step, tile ? &*tile : nullptr);
     k.barrier();
@@ -176,7 +178,7 @@ void MatmulEmitter::component(Component &component, Index rowTile) {
   block.named("block");
   SmallVector<Values> products;
   for (auto [linear, table] : llvm::zip(component.linears, levels))
-    products.push_back(multiply(linear, block, table));
+    products.push_back(multiply(linear, block, table, products.empty()));
   k.barrier();
   for (auto [l, product] : llvm::enumerate(products))
     for (int64_t i = 0; i < kTokenTiles; ++i)

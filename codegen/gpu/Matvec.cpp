@@ -164,6 +164,8 @@ GpuBuilder::Values MatvecEmitter::multiply(LinearOp linear, Index block, Value t
 
 void MatvecEmitter::component(Component &component, Index group) {
   SmallVector<Value> levels = stageLevels(k, component, tables);
+  if (llvm::any_of(levels, [](Value table) { return bool(table); }))
+    k.barrier();
   Index own = (group * shape.blocksPerGroup() + k.simdgroup() / shape.split).named("own_block");
   Index block = component.blocks() % shape.blocksPerGroup() == 0
                     ? own.named("block")
