@@ -45,9 +45,9 @@ protected:
       try {
         got = forward.run(call.entry, input, call.rows);
         std::vector<float> other = reverse.run(call.entry, input, call.rows);
-        ASSERT_EQ(0, std::memcmp(got.data(), other.data(), got.size() * 4)) << "reverse order gives other results";
+        ASSERT_TRUE(sameLogits(got, other, want.rows(), want.rowSize())) << "reverse order gives other results";
         other = random.run(call.entry, input, call.rows);
-        ASSERT_EQ(0, std::memcmp(got.data(), other.data(), got.size() * 4))
+        ASSERT_TRUE(sameLogits(got, other, want.rows(), want.rowSize()))
             << "random order, or what nobody has written, gives other results";
       } catch (const std::runtime_error &error) {
         FAIL() << error.what();
@@ -119,6 +119,8 @@ class GpuTransformer : public GpuKernels, public testing::WithParamInterface<Mod
 
 // Tokens come as prompts and one by one, over several splits of the keys.
 TEST_P(GpuTransformer, MatchesReference) {
+  if (std::string_view(GetParam().model.encoding).find("codebook") != std::string_view::npos)
+    tolerance = 2e-3; // see compare()
   check(transformer(GetParam().model),
         {{"prefill", 17, 8},
          {"decode", 1, 1},

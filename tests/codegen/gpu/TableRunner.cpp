@@ -236,3 +236,13 @@ std::vector<float> TableRunner::run(StringRef entry, const reference::Ids &ids, 
   std::memcpy(result.data(), arena.data() + logits[0], result.size() * 4);
   return result;
 }
+
+bool tq::test::sameLogits(const std::vector<float> &a, const std::vector<float> &b, int64_t rows, int64_t vocab) {
+  if (a.size() != b.size())
+    return false;
+  size_t stride = a.size() / size_t(rows);
+  for (size_t row = 0; row < size_t(rows); ++row)
+    if (std::memcmp(&a[row * stride], &b[row * stride], size_t(vocab) * sizeof(float)) != 0)
+      return false;
+  return true;
+}

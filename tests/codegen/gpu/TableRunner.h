@@ -71,5 +71,8 @@ private:
   int64_t position = 0;
 };
 
+/// Whether logits of `rows` rows have the same bits in the `vocab` columns of each; what pads a row may be anything.
+bool sameLogits(const std::vector<float> &a, const std::vector<float> &b, int64_t rows, int64_t vocab);
+
 } // namespace tq::test
 #endif
