@@ -66,6 +66,10 @@ Result<std::span<const std::byte>> mapFile(const std::string &path, const std::s
   }
   if (data == MAP_FAILED)
     return Error{fmt::format("{}: cannot map {} bytes: {}", message, bytes, strerror(errno))};
+#if defined(__linux__)
+  // Such folios also for what comes from the disk.
+  madvise(data, bytes, MADV_HUGEPAGE);
+#endif
   return std::span(static_cast<const std::byte *>(data), bytes);
 }
 
