@@ -5,6 +5,7 @@
 #include "codegen/host/KernelBuilder.h"
 #include "codegen/metal/CompileMetal.h"
 #include "codegen/metal/Explain.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
@@ -72,11 +73,12 @@ Status Compiler::open() {
     build.device = device;
     // Activations are quantised for the integer units of CPUs; a GPU multiplies floats.
     build.activations = device == "host" ? options.pipeline.activations.activations : "f32";
-    for (const std::string &cpu : options.cpus) {
-      TQ_TRY_ASSIGN(HostTarget host, findHostTarget(cpu));
-      if (device == "host" && llvm::none_of(build.hosts, [&](const HostTarget &h) { return h.name == host.name; }))
-        build.hosts.push_back(host);
-    }
+    if (device == "host")
+      for (const std::string &cpu : options.cpus) {
+        TQ_TRY_ASSIGN(HostTarget host, findHostTarget(cpu));
+        if (llvm::none_of(build.hosts, [&](const HostTarget &h) { return h.name == host.name; }))
+          build.hosts.push_back(host);
+      }
     // The runtime takes the first that runs: the best must stand first.
     llvm::sort(build.hosts, [](const HostTarget &a, const HostTarget &b) {
       auto rank = [](const HostTarget &t) {
@@ -219,8 +221,7 @@ Result<std::string> Compiler::print() {
   TQ_TRY(runUntil(options.untilAfter));
   ModuleOp module = builds.front().module ? builds.front().module : *model;
   if (options.untilAfter == "emit")
-    return builds.front().device == "host" ? printHost(module, builds.front().hosts.front(), /*assembly=*/true)
-                                           : printMetal(module);
+    return builds.front().device == "host" ? printHost(module, builds.front().hosts.front()) : printMetal(module);
   std::string text;
   llvm::raw_string_ostream os(text);
   module->print(os);

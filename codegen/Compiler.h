@@ -37,9 +37,9 @@ public:
   explicit Compiler(CompileOptions options);
   ~Compiler();
 
-  /// Reads headers and configuration; runs the passes up to the schedule. Nothing is written, no weight is read.
+  /// Reads headers and configuration; runs the passes and builds kernel IR. Nothing is written, no weight is read.
   Result<CompileSummary> plan();
-  /// plan(), then kernels and package.
+  /// plan(), then machine code and the package.
   Result<CompileSummary> compile();
   /// Static costs and predicted times of the Metal target, as text. Nothing is written, no weight is read.
   Result<std::string> explain();

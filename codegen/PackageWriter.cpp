@@ -5,11 +5,12 @@
 #include "codegen/PackageWriter.h"
 #include "codegen/gpu/BuildGpuKernels.h"
 #include "codegen/host/KernelBuilder.h"
-#include "codegen/host/microkernels/Microkernels.h"
 #include "codegen/metal/CompileMetal.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/IR/AffineExpr.h"
 #include "runtime/AtomicDirectory.h"
 #include "runtime/Manifest.h"
+#include "runtime/ReadFile.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringMap.h"
 #include <atomic>
@@ -171,9 +172,9 @@ Status Planner::run(Manifest &result, ModuleOp model, const std::vector<Build> &
     auto bytes = [](EncodingAttrInterface encoding) { return encoding.getLayout().denseBytes(); };
     State state;
     state.name = op.getSymName().str();
-    state.page_tokens = TQ_PAGE_TOKENS;
-    state.page_bytes = uint64_t(kv.getHeads()) * TQ_PAGE_TOKENS *
-                       (kv.getK() * bytes(kv.getKEncoding()) + llvm::alignTo(kv.getV(), 16) * bytes(kv.getVEncoding()));
+    state.page_tokens = kPageTokens;
+    state.page_bytes = uint64_t(kv.getHeads() * (kvKeyElements(kv.getK()) * bytes(kv.getKEncoding()) +
+                                                 kvValueElements(kv.getV()) * bytes(kv.getVEncoding())));
     states[FlatSymbolRefAttr::get(op.getSymNameAttr())] = result.states.size();
     result.states.push_back(state);
   }
@@ -357,10 +358,7 @@ Status StreamWriter::run(const WeightEncoding &encoding, Section &section, std::
 }
 
 Result<File> describe(const std::string &directory, const std::string &name) {
-  std::ifstream in(directory + "/" + name, std::ios::binary);
-  std::string bytes((std::istreambuf_iterator<char>(in)), {});
-  if (!in.good() && !in.eof())
-    return Error{directory + "/" + name + ": cannot read back"};
+  TQ_TRY_ASSIGN(std::string bytes, readFile(directory + "/" + name, kAnySize));
   return File{name, bytes.size(), hashBytes(std::as_bytes(std::span(bytes)))};
 }
 

@@ -19,7 +19,7 @@ namespace {
 struct Arguments {
   CompileOptions compile;
   std::string scale = "search", activations = "int8", kv = "auto", protect, targets = "host", cpus;
-  bool activationsGiven = false, plan = false, explain = false, json = false, quiet = false;
+  bool activationsGiven = false, plan = false, explain = false, json = false;
 };
 
 constexpr const char *kFooter = R"(examples:
@@ -45,7 +45,7 @@ bool parseLayers(const std::string &text, llvm::SmallVector<int64_t> &layers) {
 /// One line that is rewritten, on a terminal only.
 class ProgressBar {
 public:
-  explicit ProgressBar(bool wanted) : shown(wanted && isatty(2)), start(std::chrono::steady_clock::now()) {}
+  ProgressBar() : shown(isatty(2)), start(std::chrono::steady_clock::now()) {}
   ~ProgressBar() { clear(); }
   void operator()(uint64_t done, uint64_t total, const std::string &what) {
     auto now = std::chrono::steady_clock::now();
@@ -144,23 +144,9 @@ int print(const std::string &text) {
 /// What a run of the passes would refuse only later, as usage errors.
 std::string checkUsage(Arguments &a) {
   CompileOptions &c = a.compile;
-  auto &w = c.pipeline.weights;
-  bool codebook = w.weights.starts_with("tq");
-  auto inRange = [](int64_t bits, int64_t low, int64_t high) { return bits == 0 || (bits >= low && bits <= high); };
-  static const char *choices[] = {"keep", "f16", "bf16", "tq2", "tq3", "tq4", "q2", "q3", "q4", "q5", "q6", "q7", "q8"};
-  if (!llvm::is_contained(choices, w.weights))
-    return "--weights " + w.weights + " is unknown; there are keep, f16, bf16, tq2, tq3, tq4, q2 .. q8";
-  if (!llvm::is_contained({16, 32, 64, 128}, w.group))
-    return "--group-size must be 16, 32, 64 or 128, but is " + std::to_string(w.group);
-  if (w.rotation != "hadamard" && w.rotation != "none")
-    return "--rotation " + w.rotation + " is unknown; there are hadamard and none";
-  if (!inRange(w.attnBits, 2, codebook ? 4 : 8) || !inRange(w.mlpBits, 2, codebook ? 4 : 8))
-    return std::string("--attn-bits and --mlp-bits must be 2 to ") + (codebook ? "4" : "8") + " for --weights " +
-           w.weights;
-  if ((w.attnBits || w.mlpBits) && !codebook && !w.weights.starts_with("q"))
-    return "--attn-bits and --mlp-bits need --weights tq2..tq4 or q2..q8";
-  if (!inRange(w.embedBits, 2, 8) || !inRange(w.headBits, 2, 8))
-    return "--embed-bits and --head-bits must be 2 to 8";
+  QuantizeWeightsOptions &w = c.pipeline.weights;
+  if (std::string fault = faultOf(w); !fault.empty())
+    return "--" + fault; // an option of the pass has the name of the command line's
   if (!a.protect.empty() && !parseLayers(a.protect, w.protectLayers))
     return "--protect-layers must be a list like 0-1,30-31, but is '" + a.protect + "'";
   for (llvm::StringRef target : llvm::split(a.targets, ',')) {
@@ -169,6 +155,8 @@ std::string checkUsage(Arguments &a) {
     if (!llvm::is_contained(c.devices, target))
       c.devices.push_back(target.str());
   }
+  if (!a.cpus.empty() && !llvm::is_contained(c.devices, "host"))
+    return "--cpu is about device host, but --target is " + a.targets + "; give --target=host," + a.targets;
   return "";
 }
 
@@ -189,7 +177,7 @@ int run(Arguments &a) {
   if (c.package.output.empty()) // named after the folder even where that is "."
     c.package.output = std::filesystem::weakly_canonical(c.model, ec).filename().string() + ".tqpkg";
 
-  ProgressBar bar(!a.quiet);
+  ProgressBar bar;
   c.package.progress = [&](uint64_t done, uint64_t total, const std::string &what) { bar(done, total, what); };
   auto start = std::chrono::steady_clock::now();
   Compiler compiler(c);

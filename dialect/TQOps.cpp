@@ -1,7 +1,6 @@
 //===- TQOps.cpp - Verifiers of the tensor-level ops ----------------------===//
 // Labels (op_c1, ...) are those of the op descriptions.
 
-#include "codegen/host/microkernels/Microkernels.h"
 #include "dialect/TQ.h"
 #include "dialect/encodings/Hadamard.h"
 #include <cmath>
@@ -335,9 +334,9 @@ LogicalResult SdpaOp::verify() {
 LogicalResult SdpaSplitOp::verify() {
   if (failed(verifySdpa(*this)))
     return failure();
-  return expectShape(*this, getPartial(), "result",
-                     {kAny, kAny, tensorOf(getQ()).getDimSize(1),
-                      int64_t(TQ_SDPA_PARTIAL(cast<KVType>(getState().getType()).getV()))});
+  return expectShape(
+      *this, getPartial(), "result",
+      {kAny, kAny, tensorOf(getQ()).getDimSize(1), sdpaPartialFloats(cast<KVType>(getState().getType()).getV())});
 }
 
 LogicalResult SdpaMergeOp::verify() {
@@ -347,7 +346,7 @@ LogicalResult SdpaMergeOp::verify() {
   auto partial = tensorOf(getPartial());
   if (failed(expectShape(*this, getY(), "result", {kAny, partial.getDimSize(2), kAny})))
     return failure();
-  int64_t want = TQ_SDPA_PARTIAL(tensorOf(getY()).getDimSize(2));
+  int64_t want = sdpaPartialFloats(tensorOf(getY()).getDimSize(2));
   if (partial.getDimSize(3) != want)
     return emitOpError() << "partial results must be " << want << " wide, but are " << partial.getDimSize(3);
   return success();

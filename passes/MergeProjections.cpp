@@ -6,7 +6,6 @@
 // token's later ops see its earlier ones.
 // Examples: tests/passes/merge-projections.mlir
 
-#include "mlir/IR/Dominance.h"
 #include "passes/Passes.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -25,11 +24,6 @@ static bool hasRoot(LaunchOp launch) {
   return llvm::any_of(launch.getBody().front(), [](Operation &op) { return getRole(&op) == Role::Root; });
 }
 
-/// The width of the launch's linear outputs, for telling siblings from strangers.
-static SmallVector<LinearOp> linearsOf(LaunchOp launch) {
-  return llvm::to_vector(launch.getBody().front().getOps<LinearOp>());
-}
-
 /// Whether every use of `a`'s results in `b` is a pointwise op on a whole tile: b then needs no barrier after a.
 static bool readsOnlyInEpilogue(LaunchOp a, LaunchOp b) {
   for (auto [input, arg] : llvm::zip(b.getInputs(), b.getBody().getArguments()))
@@ -40,9 +34,9 @@ static bool readsOnlyInEpilogue(LaunchOp a, LaunchOp b) {
   return true;
 }
 
-/// The launch (or other op) that makes the activation of a linear.
+/// The launch (or other op) that makes the activation of the first linear; null if that is an argument of the function.
 static Operation *activationSource(LaunchOp launch) {
-  LinearOp first = linearsOf(launch).front();
+  LinearOp first = *launch.getBody().front().getOps<LinearOp>().begin();
   auto arg = dyn_cast<BlockArgument>(first.getX());
   return arg ? launch.getInputs()[arg.getArgNumber()].getDefiningOp() : nullptr;
 }
@@ -98,7 +92,6 @@ static LaunchOp merge(LaunchOp a, LaunchOp b) {
       map.map(arg, map.lookup(input));
     for (Operation &op : launch.getBody().front().without_terminator())
       builder.clone(op, map);
-    SmallVector<Value> results;
     auto yield = cast<YieldOp>(launch.getBody().front().getTerminator());
     for (auto [result, value] : llvm::zip(launch.getResults(), yield.getValues()))
       map.map(result, map.lookup(value));
@@ -141,7 +134,8 @@ struct MergeProjectionsPass : tq::impl::MergeProjectionsBase<MergeProjectionsPas
   }
 
 private:
-  // Only launches near each other can be siblings; a window keeps this linear in the depth of the model.
+  // Only launches near each other can be siblings: a window, and going on near the last merge, keep the comparisons
+  // linear in the depth of the model. (The list of launches is made anew for each merge, which costs nothing beside.)
   static constexpr int kWindow = 8;
   SmallVector<LaunchOp> launches;
 

@@ -11,5 +11,8 @@ namespace tq {
 #define GEN_PASS_DECL
 #define GEN_PASS_REGISTRATION
 #include "passes/Passes.h.inc"
+
+/// What is wrong with the options, whatever the model: a sentence that begins with an option's name; empty if nothing.
+std::string faultOf(const QuantizeWeightsOptions &options);
 } // namespace tq
 #endif

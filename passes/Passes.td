@@ -119,9 +119,9 @@ def SelectKernels : Pass<"tq-select-kernels", "::mlir::ModuleOp"> {
   let constructor = "::tq::createSelectKernels({})";
   let summary = "a skeleton and a configuration for every launch";
   let description = [{
-    Asks the target's skeletons which can run the launch and takes the cheapest configuration. The cost of a host launch is the
-    larger of bytes over bandwidth and operations over throughput, plus a claim per chunk of tasks; it decides how many tasks
-    a worker claims at once.
+    Takes the first of the target's skeletons that can run the launch; the skeleton chooses its configuration. The cost
+    of a host launch is the larger of bytes over bandwidth and operations over throughput, plus a claim per chunk of
+    tasks; it decides how many tasks a worker claims at once.
   }];
   let dependentDialects = ["::tq::TQDialect"];
 }

@@ -16,11 +16,8 @@ struct PipelineOptions {
   CostModel cost;
 };
 
-/// The phases of `--until-after` and `--dump-phases` that are passes, in order. Import comes before, emit and package after.
-inline constexpr const char *kPassPhases[] = {"rotate", "fuse", "schedule"};
-
 void buildRotatePhase(mlir::OpPassManager &pm, const PipelineOptions &options);
-/// Needs nothing of the target yet: the host's skeletons accept every launch that form-launches makes.
+/// Asks no target yet: one graph of launches, which the skeletons of a target accept or refuse in the schedule phase.
 void buildFusePhase(mlir::OpPassManager &pm, const PipelineOptions &options);
 void buildSchedulePhase(mlir::OpPassManager &pm, const PipelineOptions &options, SkeletonList skeletons);
 

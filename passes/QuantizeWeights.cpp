@@ -22,6 +22,7 @@ namespace {
 struct Choice {
   enum Family { Keep, F16, BF16, Rotated, Affine } family = Keep;
   int64_t bits = 0;
+  bool isQuantised() const { return family == Rotated || family == Affine; }
 };
 
 /// "tq3" -> {Rotated, 3}; nullopt if there is no such choice.
@@ -53,35 +54,62 @@ struct QuantizeWeightsPass : tq::impl::QuantizeWeightsBase<QuantizeWeightsPass> 
   void runOnOperation() override;
 
 private:
-  FailureOr<Choice> choose(WeightOp weight, bool tied);
+  QuantizeWeightsOptions options() const;
+  Choice choose(WeightOp weight);
   FlatSymbolRefAttr rotationFor(int64_t dim);
   LogicalResult retype(WeightOp weight, EncodingAttrInterface encoding, FlatSymbolRefAttr rotation);
 };
 } // namespace
 
+std::string tq::faultOf(const QuantizeWeightsOptions &options) {
+  std::optional<Choice> choice = parseChoice(options.weights);
+  if (!choice)
+    return "weights must be one of keep, f16, bf16, tq2, tq3, tq4, q2 .. q8, but is " + options.weights;
+  if (options.rotation != "hadamard" && options.rotation != "none")
+    return "rotation must be hadamard or none, but is " + options.rotation;
+  if (!llvm::is_contained({16, 32, 64, 128}, options.group))
+    return "group-size must be 16, 32, 64 or 128, but is " + std::to_string(options.group);
+  for (auto [name, bits] : {std::pair("attn-bits", options.attnBits), std::pair("mlp-bits", options.mlpBits)}) {
+    int64_t high = choice->family == Choice::Rotated ? 4 : 8;
+    if (bits && !choice->isQuantised())
+      return std::string(name) + " needs weights tq2..tq4 or q2..q8, but weights is " + options.weights;
+    if (bits && (bits < 2 || bits > high))
+      return std::string(name) + " must be 2 to " + std::to_string(high) + " for weights " + options.weights +
+             ", but is " + std::to_string(bits);
+  }
+  for (auto [name, bits] : {std::pair("head-bits", options.headBits), std::pair("embed-bits", options.embedBits)})
+    if (bits && (bits < 2 || bits > 8))
+      return std::string(name) + " must be 2 to 8, but is " + std::to_string(bits);
+  return "";
+}
+
+QuantizeWeightsOptions QuantizeWeightsPass::options() const {
+  QuantizeWeightsOptions options;
+  options.weights = weights;
+  options.group = group;
+  options.attnBits = attnBits;
+  options.mlpBits = mlpBits;
+  options.headBits = headBits;
+  options.embedBits = embedBits;
+  options.rotation = rotation;
+  return options;
+}
+
 /// The family and bits that the options give this weight.
-FailureOr<Choice> QuantizeWeightsPass::choose(WeightOp weight, bool tied) {
+Choice QuantizeWeightsPass::choose(WeightOp weight) {
   Choice choice = *parseChoice(weights);
   StringRef role = weight.getRole();
-  bool quantised = choice.family == Choice::Rotated || choice.family == Choice::Affine;
   if (role == "embedding") {
     if (embedBits)
       return Choice{Choice::Affine, embedBits};
-    if (quantised)
-      return Choice{Choice::Keep, 0};
-    return choice;
+    return choice.isQuantised() ? Choice{Choice::Keep, 0} : choice;
   }
   if (llvm::is_contained(protectLayers, layerOf(weight.getSource().value_or(""))))
     return Choice{Choice::Keep, 0};
   if (role == "head" && headBits)
     return Choice{Choice::Affine, headBits};
-  int64_t bits = role == "attention" ? attnBits : role == "mlp" ? mlpBits : 0;
-  if (bits) {
-    if (!quantised)
-      return weight.emitError() << "attn-bits and mlp-bits need weights=tq2..tq4 or q2..q8, but weights is " << weights,
-             failure();
+  if (int64_t bits = role == "attention" ? attnBits : role == "mlp" ? mlpBits : 0)
     choice.bits = bits;
-  }
   return choice;
 }
 
@@ -145,22 +173,8 @@ void QuantizeWeightsPass::runOnOperation() {
     module.emitError() << why;
     signalPassFailure();
   };
-  if (!parseChoice(weights))
-    return fail("unknown choice '" + weights + "' for weights; there are keep, f16, bf16, tq2, tq3, tq4, q2 .. q8");
-  if (rotation != "hadamard" && rotation != "none")
-    return fail("unknown rotation '" + rotation + "'; there are hadamard and none");
-  if (!llvm::is_contained({16, 32, 64, 128}, int64_t(group)))
-    return fail("group size must be 16, 32, 64 or 128, but is " + Twine(int64_t(group)));
-  Choice base = *parseChoice(weights);
-  int64_t low = 2, high = base.family == Choice::Rotated ? 4 : 8;
-  for (auto [name, bits] : {std::pair("attn-bits", int64_t(attnBits)), std::pair("mlp-bits", int64_t(mlpBits))})
-    if (bits && (bits < low || bits > high))
-      return fail(Twine(name) + " must be " + Twine(low) + " to " + Twine(high) + " for " + weights + ", but is " +
-                  Twine(bits));
-  for (auto [name, bits] : {std::pair("head-bits", int64_t(headBits)), std::pair("embed-bits", int64_t(embedBits))})
-    if (bits && (bits < 2 || bits > 8))
-      return fail(Twine(name) + " must be 2 to 8, but is " + Twine(bits));
-
+  if (std::string fault = faultOf(options()); !fault.empty())
+    return fail(fault);
   bool tied = llvm::none_of(module.getOps<WeightOp>(), [](WeightOp w) { return w.getRole() == "head"; });
   if (headBits && tied)
     return fail("head-bits has no effect here: the head is tied to the embedding; use embed-bits");
@@ -170,12 +184,9 @@ void QuantizeWeightsPass::runOnOperation() {
     if (!dense || type.getShape().size() != 2 || !weight.getSource() ||
         !llvm::is_contained({"attention", "mlp", "head", "embedding"}, weight.getRole()))
       continue;
-    FailureOr<Choice> choice = choose(weight, tied);
-    if (failed(choice))
-      return signalPassFailure();
+    Choice choice = choose(weight);
     int64_t cols = type.getCols();
-    bool grouped = choice->family == Choice::Rotated || choice->family == Choice::Affine;
-    if (grouped && (cols % group != 0 || cols < 32)) {
+    if (choice.isQuantised() && (cols % group != 0 || cols < 32)) {
       weight.emitWarning() << weight.getSymName() << " stays float: "
                            << (cols < 32 ? "its width " + std::to_string(cols) + " is under 32"
                                          : "group size " + std::to_string(group) + " does not divide its width " +
@@ -184,7 +195,7 @@ void QuantizeWeightsPass::runOnOperation() {
     }
     EncodingAttrInterface encoding;
     FlatSymbolRefAttr basis;
-    switch (choice->family) {
+    switch (choice.family) {
     case Choice::Keep:
       ++numKept;
       continue;
@@ -195,12 +206,12 @@ void QuantizeWeightsPass::runOnOperation() {
       encoding = DenseAttr::get(context, BFloat16Type::get(context));
       break;
     case Choice::Rotated:
-      encoding = CodebookAttr::get(context, choice->bits, group, false);
+      encoding = CodebookAttr::get(context, choice.bits, group, false);
       if (rotation == "hadamard")
         basis = rotationFor(cols);
       break;
     case Choice::Affine:
-      encoding = AffineAttr::get(context, choice->bits, group);
+      encoding = AffineAttr::get(context, choice.bits, group);
       break;
     }
     if (encoding == type.getEncoding()) {

@@ -116,7 +116,7 @@ LogicalResult ScheduleStepsPass::check(CallOp call) {
   if (!skeleton)
     return call.emitError() << "this target has no skeleton '" << kernel.getSkeleton() << "'";
   Block &body = kernel.getBody().front();
-  if (!skeleton->matches(body) || !kernel.getConfig().getAs<StringAttr>("rows"))
+  if (!skeleton->matches(body) || !hasLaunchConfig(kernel))
     return call.emitError() << "the skeleton '" << kernel.getSkeleton() << "' cannot run kernel "
                             << call.getKernelAttr();
   auto yield = cast<YieldOp>(body.getTerminator());

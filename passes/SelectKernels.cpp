@@ -71,6 +71,12 @@ struct SelectKernelsPass : tq::impl::SelectKernelsBase<SelectKernelsPass> {
             error << " of " << op.getName();
             break;
           }
+        for (Value input : launch.getInputs())
+          if (auto state = input.getDefiningOp<GetStateOp>())
+            if (auto kv = dyn_cast<KVType>(state.getType()); kv && !isFloatState(kv))
+              error << "; state " << state.getSymbolAttr() << " holds keys as " << kv.getKEncoding()
+                    << " and values as " << kv.getVEncoding()
+                    << ", but kernels need both as f16 or both as f32: choose with k and v of --tq-encode-states";
         return WalkResult::interrupt();
       });
       if (result.wasInterrupted())

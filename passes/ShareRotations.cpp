@@ -4,7 +4,6 @@
 // After:   %p = tq.rotate %x by @a, and whoever read %q reads %p
 // Examples: tests/passes/share-rotations.mlir
 
-#include "mlir/IR/Dominance.h"
 #include "passes/Passes.h"
 
 namespace tq {

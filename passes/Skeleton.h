@@ -1,7 +1,7 @@
 //===- Skeleton.h - What a target can run -----------------------*- C++ -*-===//
 //
 // A skeleton turns the region of a launch into a kernel: it knows the loops and the tasks, asks layouts for values and
-// clones pointwise ops into its tiles. Each target has a handful, one file each (codegen/host/).
+// clones pointwise ops into its tiles. Each target has a handful, one file each (codegen/host/, codegen/gpu/).
 //
 //===----------------------------------------------------------------------===//
 #ifndef TQ_PASSES_SKELETON_H
@@ -36,6 +36,15 @@ struct LaunchConfig {
 
 /// The configuration that the kernels of all targets have: `rows`, the parameter that counts them, and `max_rows`.
 mlir::DictionaryAttr launchConfig(LaunchOp launch, int64_t maxRows);
+/// The most rows that a kernel takes.
+int64_t maxRows(KernelOp kernel);
+/// The parameter that counts a kernel's rows, by its number in Skeleton::tasks and in the parameter block.
+unsigned rowsParam(KernelOp kernel);
+/// Whether both are written down in it.
+bool hasLaunchConfig(KernelOp kernel);
+
+/// Whether keys and values are stored alike, as f16 or f32: what kernels of every target read and write.
+bool isFloatState(KVType state);
 
 /// Looks through views.
 mlir::Value throughReshape(mlir::Value value);
@@ -50,6 +59,9 @@ struct LinearComponent {
 };
 /// Those of a region; one without linears is pointwise ops that belong to none.
 llvm::SmallVector<LinearComponent> linearComponents(mlir::Block &body);
+/// Whether a region is nothing but linears, whose weights and activations come from outside, and pointwise ops that the
+/// target knows, each behind a linear. They follow their linears tile by tile, so views cannot stand between.
+bool isLinearRegion(mlir::Block &body, llvm::function_ref<bool(mlir::Operation *)> knowsPointwise);
 
 /// Facts of the machine that costs are reckoned with. The defaults describe two cores of a server CPU; only ratios matter.
 struct CostModel {
@@ -75,15 +87,15 @@ public:
   virtual LaunchConfig configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &model) const = 0;
   /// Tasks of a launch as an affine map of s0 = n_tokens, s1 = pos, s2 = n_out.
   virtual mlir::AffineMap tasks(KernelOp kernel) const = 0;
-  /// Adds `func.func @<kernel>` with the host kernel ABI to `module`.
+  /// Adds the function of the kernel, of its name and with the target's ABI, to `module`.
   virtual mlir::LogicalResult build(KernelOp kernel, mlir::ModuleOp module) const = 0;
 };
 
 /// The skeletons of a target, in order of preference.
 using SkeletonList = llvm::ArrayRef<const Skeleton *>;
 const Skeleton *findSkeleton(SkeletonList skeletons, llvm::StringRef name);
-/// The skeleton that builds a scheduled kernel; null, with an error on it, if none can.
-const Skeleton *skeletonOf(KernelOp kernel, SkeletonList skeletons);
+/// Replaces every tq.kernel by what its skeleton builds; fails, with an error on the kernel, where none can.
+mlir::LogicalResult buildKernels(mlir::ModuleOp module, SkeletonList skeletons);
 
 std::unique_ptr<mlir::Pass> createSelectKernels(SkeletonList skeletons, CostModel model = {});
 std::unique_ptr<mlir::Pass> createScheduleSteps(SkeletonList skeletons);

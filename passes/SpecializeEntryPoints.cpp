@@ -5,7 +5,6 @@
 // A prefill has heads x tokens to spread over cores, a single token only its KV heads: decode splits the keys as well.
 // Examples: tests/passes/specialize-entry-points.mlir
 
-#include "codegen/host/microkernels/Microkernels.h"
 #include "passes/Passes.h"
 
 namespace tq {
@@ -51,8 +50,8 @@ private:
     OpBuilder b(sdpa);
     auto q = cast<RankedTensorType>(sdpa.getQ().getType());
     auto kv = cast<KVType>(sdpa.getState().getType());
-    int64_t splits = (context + TQ_SDPA_SPLIT - 1) / TQ_SDPA_SPLIT;
-    auto type = RankedTensorType::get({q.getDimSize(0), splits, q.getDimSize(1), int64_t(TQ_SDPA_PARTIAL(kv.getV()))},
+    int64_t splits = (context + kSplitKeys - 1) / kSplitKeys;
+    auto type = RankedTensorType::get({q.getDimSize(0), splits, q.getDimSize(1), sdpaPartialFloats(kv.getV())},
                                       q.getElementType());
     Value partial = SdpaSplitOp::create(b, sdpa.getLoc(), type, sdpa.getQ(), sdpa.getState(), sdpa.getPos(),
                                         sdpa.getScaleAttr(), sdpa.getWindowAttr());

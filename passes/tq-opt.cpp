@@ -49,7 +49,7 @@ struct EmitPass : PassWrapper<EmitPass, OperationPass<ModuleOp>> {
       os << *text;
       return;
     }
-    tq::MetalOptions options;
+    tq::MslOptions options;
     auto [major, minor] = StringRef(mslVersion).split('.');
     options.fastMath = fastMath;
     if (major.getAsInteger(10, options.major) || minor.getAsInteger(10, options.minor)) {

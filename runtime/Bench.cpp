@@ -21,7 +21,7 @@ using Clock = std::chrono::steady_clock;
 
 /// The read goes over as much memory as the weights, so that caches help both
 /// alike, within these limits.
-constexpr double kLeastReadBytes = 256 << 20, kMostReadBytes = 2ull << 30;
+constexpr uint64_t kLeastReadBytes = 256 << 20, kMostReadBytes = 2ull << 30;
 /// Repetitions go on until this much time was spent or that many are done.
 constexpr double kEnoughSeconds = 3;
 constexpr int kLeastRepeats = 3, kMostRepeats = 30;
@@ -59,13 +59,6 @@ double flopsOf(const Session &session, int64_t tokens) {
     }
   }
   return flops;
-}
-
-double weightBytes(const Entry &entry) {
-  double bytes = 0;
-  for (const Step &step : entry.steps)
-    bytes += double(step.weight_bytes);
-  return bytes;
 }
 
 /// Starts the sequence anew with `depth` tokens.
@@ -124,7 +117,7 @@ Result<BenchResult> runDecode(Session &session, ReadBandwidth &read, const Bench
   BenchResult result;
   result.what = what;
   result.tokensPerSecond = median(rates);
-  result.weightsGBs = result.tokensPerSecond * weightBytes(session.entryFor(1)) / 1e9;
+  result.weightsGBs = result.tokensPerSecond * double(session.tokenWeightBytes()) / 1e9;
   result.readGBs = median(reads) / 1e9;
   result.bestReadGBs = *std::ranges::max_element(reads) / 1e9;
   return result;
@@ -176,10 +169,8 @@ Result<std::vector<BenchResult>> tq::runBench(Session &session, Device &device, 
       continue;
     }
     if (!read) {
-      TQ_TRY_ASSIGN(
-          auto created,
-          ReadBandwidth::create(device.threads(), static_cast<uint64_t>(std::clamp(weightBytes(session.entryFor(1)),
-                                                                                   kLeastReadBytes, kMostReadBytes))));
+      TQ_TRY_ASSIGN(auto created, ReadBandwidth::create(device.threads(), std::clamp(session.tokenWeightBytes(),
+                                                                                     kLeastReadBytes, kMostReadBytes)));
       read.emplace(std::move(created));
     }
     TQ_TRY_ASSIGN(BenchResult result, runDecode(session, *read, what));

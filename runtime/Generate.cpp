@@ -161,11 +161,8 @@ double tq::tokensPerSecond(const Generated &generated) {
 
 std::string tq::closingLine(const Generated &generated, const Session &session) {
   double rate = tokensPerSecond(generated);
-  double bytes = 0;
-  for (const Step &step : session.entryFor(1).steps)
-    bytes += double(step.weight_bytes);
   // Of a prompt the weights are read once for each chunk: no figure.
-  double read = generated.steps > 0 ? bytes * rate / 1e9 : 0;
+  double read = generated.steps > 0 ? double(session.tokenWeightBytes()) * rate / 1e9 : 0;
   return fmt::format("{} token{}: {:.1f} tok/s; {:.1f} ms/tok; {:.3g} GB/s; "
                      "#{:08x}",
                      generated.tokens.size(), generated.tokens.size() == 1 ? "" : "s", rate, rate > 0 ? 1e3 / rate : 0,

@@ -16,7 +16,6 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
-#include <optional>
 
 using namespace tq;
 
@@ -57,7 +56,7 @@ private:
   std::vector<BoundEntry> entries;
   // Kernels of other threads read it, hence not the caller's array.
   int32_t params[kParamCount] = {};
-  std::optional<ThreadPool> pool;
+  std::unique_ptr<ThreadPool> pool;
 };
 
 HostDevice::~HostDevice() {
@@ -91,7 +90,10 @@ Status HostDevice::open(int threads) {
       kernel->second = reinterpret_cast<HostKernel>(symbol);
     }
   }
-  pool.emplace(threads, scratchBytes);
+  auto created = ThreadPool::create(threads, scratchBytes);
+  if (!created)
+    return Error{package.name() + ": " + created.message()};
+  pool = std::move(*created);
   return Status();
 }
 

@@ -189,24 +189,29 @@ private:
       return fail("{}: {} tokens with {} rows of logits", where, entry.max_tokens, entry.max_out);
     if (entry.arena_bytes > kMaxBytes || entry.scratch_bytes > kMaxBytes)
       return fail("{}: an arena of {} bytes, scratch of {}", where, entry.arena_bytes, entry.scratch_bytes);
-    for (const auto *ports : {&entry.inputs, &entry.outputs})
-      for (const Port &port : *ports)
-        TQ_TRY(checkPort(where + "." + port.name, port, entry));
+    for (const Port &port : entry.inputs) {
+      if (port.name != "ids" && port.name != "pos")
+        return fail("{}: input '{}' is neither ids nor pos", where, port.name);
+      TQ_TRY(checkPort(where + "." + port.name, port, entry, sizeof(int32_t), entry.max_tokens));
+    }
+    for (const Port &port : entry.outputs) {
+      if (port.name != "logits")
+        return fail("{}: output '{}' is not logits", where, port.name);
+      TQ_TRY(checkLogits(where + "." + port.name, port, entry));
+    }
     for (size_t i = 0; i < entry.steps.size(); ++i)
       TQ_TRY(checkStep(fmt::format("{}.steps[{}]", where, i), entry.steps[i], entry));
     return Status();
   }
 
-  Status checkPort(const std::string &where, const Port &port, const Entry &entry) const {
-    uint64_t row = 0, rows = 0;
-    if (port.name == "ids") {
-      row = sizeof(int32_t), rows = entry.max_tokens;
-    } else if (port.name == "logits") {
-      row = port.row_stride, rows = entry.max_out;
-      if (row % sizeof(float) || row / sizeof(float) > kMaxBytes ||
-          row / sizeof(float) < uint64_t(manifest.model.vocab))
-        return fail("{}: rows of {} bytes for {} logits", where, row, manifest.model.vocab);
-    }
+  Status checkLogits(const std::string &where, const Port &port, const Entry &entry) const {
+    uint64_t row = port.row_stride;
+    if (row % sizeof(float) || row / sizeof(float) > kMaxBytes || row / sizeof(float) < uint64_t(manifest.model.vocab))
+      return fail("{}: rows of {} bytes for {} logits", where, row, manifest.model.vocab);
+    return checkPort(where, port, entry, row, entry.max_out);
+  }
+
+  Status checkPort(const std::string &where, const Port &port, const Entry &entry, uint64_t row, uint64_t rows) const {
     if (port.offset % kArenaAlignment || !fits(port.offset, port.bytes, entry.arena_bytes) ||
         (rows && port.bytes / rows < row))
       return fail("{}: {} bytes at {} in an arena of {}", where, port.bytes, port.offset, entry.arena_bytes);

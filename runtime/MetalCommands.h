@@ -28,12 +28,6 @@ struct BoundEntry {
   bool ready = false; ///< its pipelines are made
 };
 
-void encode(id<MTLComputeCommandEncoder> encoder, id<MTLComputePipelineState> pipeline, std::span<const Slot> slots,
-            std::span<const int32_t> params, int64_t threadgroups, int simdgroups);
-
-/// Why a command buffer that has ended failed, and what to do about it.
-Status completed(id<MTLCommandBuffer> commands, const std::string &title);
-
 /// One run: dispatches go to command buffers, which are committed as they fill
 /// up. Inside one @autoreleasepool, which owns the command buffers.
 class Submission {

@@ -41,23 +41,12 @@ static std::string explain(NSError *error) {
   }
 }
 
-Status tq::apple::completed(id<MTLCommandBuffer> commands, const std::string &title) {
+/// Why a command buffer that has ended failed, and what to do about it.
+static Status completed(id<MTLCommandBuffer> commands, const std::string &title) {
   if ([commands status] != MTLCommandBufferStatusError)
     return Status();
   NSError *error = [commands error];
   return Error{fmt::format("{}: {} ({})", title, explain(error), sentence(error))};
-}
-
-void tq::apple::encode(id<MTLComputeCommandEncoder> encoder, id<MTLComputePipelineState> pipeline,
-                       std::span<const Slot> slots, std::span<const int32_t> params, int64_t threadgroups,
-                       int simdgroups) {
-  [encoder setComputePipelineState:pipeline];
-  for (size_t i = 0; i < slots.size(); ++i)
-    [encoder setBuffer:slots[i].buffer offset:slots[i].offset atIndex:i];
-  if (!params.empty())
-    [encoder setBytes:params.data() length:params.size_bytes() atIndex:slots.size()];
-  [encoder dispatchThreadgroups:MTLSizeMake(threadgroups, 1, 1)
-          threadsPerThreadgroup:MTLSizeMake(kSimdWidth, simdgroups, 1)];
 }
 
 void Submission::dispatch(const BoundStep &bound, std::span<const int32_t> params, int64_t threadgroups) {
@@ -69,7 +58,12 @@ void Submission::dispatch(const BoundStep &bound, std::span<const int32_t> param
     [encoder memoryBarrierWithScope:MTLBarrierScopeBuffers];
   }
   barrierDue = false;
-  encode(encoder, gpu.pipelines[bound.pipeline].state, bound.slots, params, threadgroups, bound.step->simdgroups);
+  [encoder setComputePipelineState:gpu.pipelines[bound.pipeline].state];
+  for (size_t i = 0; i < bound.slots.size(); ++i)
+    [encoder setBuffer:bound.slots[i].buffer offset:bound.slots[i].offset atIndex:i];
+  [encoder setBytes:params.data() length:params.size_bytes() atIndex:bound.slots.size()];
+  [encoder dispatchThreadgroups:MTLSizeMake(threadgroups, 1, 1)
+          threadsPerThreadgroup:MTLSizeMake(kSimdWidth, bound.step->simdgroups, 1)];
   ++dispatches;
   flops += bound.step->flops_per_token * params[static_cast<int>(Param::NTokens)];
   int most = std::max(gpu.options.dispatchesPerCommandBuffer, 1);

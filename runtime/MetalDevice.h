@@ -15,7 +15,6 @@
 #include "runtime/Package.h"
 
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -49,26 +48,6 @@ public:
 
 /// `package` must outlive the device. One device serves one session at a time.
 Result<std::unique_ptr<MetalDevice>> createMetalDevice(const Package &package, const MetalOptions &options = {});
-
-/// One launch on buffers of the caller's: bound at index 0, 1, ..., then the
-/// parameters. What the kernel wrote is copied back.
-struct MetalLaunch {
-  std::string kernel;
-  std::vector<std::span<std::byte>> buffers;
-  std::vector<int32_t> params; ///< none: nothing is bound for them
-  int64_t threadgroups = 1;
-  int simdgroups = 1; ///< a threadgroup has (32, simdgroups, 1) threads
-};
-
-/// Kernels without a package: for tests of the backend.
-class MetalKernels {
-public:
-  virtual ~MetalKernels() = default;
-  virtual Status run(const MetalLaunch &launch) = 0;
-};
-
-/// Of the options, those about pipelines and archives count.
-Result<std::unique_ptr<MetalKernels>> compileMetalKernels(const std::string &source, const MetalOptions &options = {});
 
 } // namespace tq
 

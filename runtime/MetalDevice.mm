@@ -8,6 +8,7 @@
 
 #include "runtime/Manifest.h"
 #include "runtime/MetalMemory.h"
+#include "runtime/ReadFile.h"
 #include "runtime/Trace.h"
 
 #include <fmt/format.h>
@@ -15,8 +16,6 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <fstream>
-#include <sstream>
 
 using namespace tq;
 using namespace tq::apple;
@@ -120,12 +119,10 @@ Status MetalDeviceImpl::openLibrary() {
                                         chosen->library, status.message()));
     }
     if (!loaded) {
-      std::ifstream file(package.filePath(chosen->library), std::ios::binary);
-      std::ostringstream bytes;
-      if (!file || !(bytes << file.rdbuf()))
-        return Error{fmt::format("{}: {} cannot be read or is empty; recompile with tq-compile", package.name(),
-                                 chosen->library)};
-      source = bytes.str();
+      TQ_TRY_ASSIGN(source, readFile(package.filePath(chosen->library), kAnySize));
+      if (source.empty())
+        return Error{
+            fmt::format("{}: {} is empty; recompile with tq-compile", package.name(), printable(chosen->library))};
     }
     for (const File &file : package.manifest().files)
       if (file.name == (loaded ? binary : chosen->library))

@@ -172,10 +172,7 @@ Status Package::map() {
       return Error{fmt::format("{} has {} bytes, but its sections end at {}; "
                                "recompile with tq-compile",
                                message, bytes.size(), end)};
-    // Read-ahead for a cold cache. Nothing more: on a warm one, two readers of
-    // the mapping get 34 GB/s, as from a copy in anonymous huge pages (ext4,
-    // Linux 6.18), and MADV_HUGEPAGE, _COLLAPSE, _SEQUENTIAL, _POPULATE_READ
-    // change neither that nor the first pass (32 GB/s).
+    // Read-ahead for a cold cache.
     madvise(const_cast<std::byte *>(bytes.data()), bytes.size(), MADV_WILLNEED);
   }
   for (const Section &section : contents.sections) {

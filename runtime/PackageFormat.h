@@ -1,8 +1,10 @@
 //===- PackageFormat.h - What a package holds -------------------*- C++ -*-===//
 //
-// The only file that both the compiler and the runtime include. A package is a directory NAME.tqpkg/ with
+// What the compiler writes and the runtime reads. A package is a directory NAME.tqpkg/ with
 //   manifest.json        this file's `Manifest`, as JSON (field names = JSON keys, snake_case)
 //   kernels.<cpu>.so     one shared object per host target
+//   kernels.metal        the Metal target's text
+//   selftest.json        inputs and outputs of its kernels, optional
 //   weights-<n>.bin      sections, each 16 KiB-aligned, files <= 4 GiB, shared by all targets
 //   tokenizer.json, tokenizer_config.json, chat_template.jinja   copies, optional
 // It holds launches, never op kinds: a new op changes neither this format nor the runtime.
@@ -111,7 +113,7 @@ struct Target {
   std::string name;   ///< e.g. "x86-64-avx512"
   std::string device; ///< host | metal
   /// CPU features that must be present (names as in /proc/cpuinfo on x86: avx2 fma f16c avx512f avx512bw avx512vl
-  /// avx512_vnni avx512_vbmi amx_tile amx_int8 amx_bf16; on aarch64: asimddp). The runtime takes the first target of
+  /// avx512dq avx512_vnni avx512_vbmi amx_tile amx_int8; on aarch64: asimddp). The runtime takes the first target of
   /// the list whose features are all there, so the compiler writes the best first.
   std::vector<std::string> features;
   std::string library;     ///< file with the kernels

@@ -5,11 +5,10 @@
 #include <fmt/format.h>
 
 #if TQ_TEXT
+#include "runtime/ReadFile.h"
 #include "runtime/text/Text.h"
 
-#include <fstream>
 #include <optional>
-#include <sstream>
 #endif
 
 using namespace tq;
@@ -30,14 +29,12 @@ PackageText::~PackageText() = default;
 
 namespace {
 
-/// The contents of a file that Package::open has found to be there.
-std::optional<std::string> readFile(const Package &package, const std::string &name) {
+/// The contents of a file, if the package has it.
+Result<std::optional<std::string>> readOptional(const Package &package, const std::string &name) {
   if (!package.hasFile(name))
-    return std::nullopt;
-  std::ifstream file(package.filePath(name), std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return std::move(text).str();
+    return std::optional<std::string>();
+  TQ_TRY_ASSIGN(std::string text, readFile(package.filePath(name), kMaxTextBytes));
+  return std::optional(std::move(text));
 }
 
 Error named(const std::string &title, const Error &error) { return Error{title + ": " + error.message}; }
@@ -45,13 +42,14 @@ Error named(const std::string &title, const Error &error) { return Error{title +
 } // namespace
 
 Result<PackageText> PackageText::open(const Package &package) {
-  auto json = readFile(package, "tokenizer.json");
+  TQ_TRY_ASSIGN(auto json, readOptional(package, "tokenizer.json"));
   if (!json)
     return Error{fmt::format("{}: cannot read or write text: the package has "
                              "no tokenizer.json; use --token-ids",
                              package.name())};
-  auto tokenizer =
-      Tokenizer::open(*json, readFile(package, "tokenizer_config.json"), readFile(package, "chat_template.jinja"));
+  TQ_TRY_ASSIGN(auto config, readOptional(package, "tokenizer_config.json"));
+  TQ_TRY_ASSIGN(auto chatTemplate, readOptional(package, "chat_template.jinja"));
+  auto tokenizer = Tokenizer::open(*json, config, chatTemplate);
   if (!tokenizer)
     return named(package.name(), tokenizer.error());
   auto stream = tokenizer->stream(/*skipSpecialTokens=*/true);

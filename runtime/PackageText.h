@@ -8,12 +8,16 @@
 
 #include "runtime/Package.h"
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace tq {
+
+/// More the text library does not take at once (tq_text.h).
+inline constexpr uint64_t kMaxTextBytes = 256 << 20;
 
 class PackageText {
 public:

@@ -64,7 +64,7 @@ Result<ReadBandwidth> ReadBandwidth::create(int threads, uint64_t bytes) {
   Random random(1);
   for (uint64_t i = 0; i < bytes / sizeof(uint64_t); ++i)
     words[i] = random.next();
-  result.pool = std::make_unique<ThreadPool>(threads, 64);
+  TQ_TRY_ASSIGN(result.pool, ThreadPool::create(threads, 64));
   return result;
 }
 

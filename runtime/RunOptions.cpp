@@ -5,6 +5,8 @@
 #include "runtime/RunOptions.h"
 
 #include "runtime/Process.h"
+#include "runtime/Sampler.h"
+#include "runtime/ThreadPool.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -49,136 +51,145 @@ struct Raw {
   std::string tokenIds, bench;
 };
 
-void addOptions(CLI::App &app, RunOptions &options, Raw &raw) {
-  app.add_option("package", options.package, "a package (.tqpkg), or a checkpoint to compile first")
-      ->required()
-      ->type_name("PACKAGE");
+/// Options under one heading of --help; "" hides them.
+class Group {
+public:
+  Group(CLI::App &app, std::string heading) : app(app), heading(std::move(heading)) {}
+  template <class T> CLI::Option *option(const char *name, T &value, const char *help) {
+    return app.add_option(name, value, help)->group(heading);
+  }
+  CLI::Option *flag(const char *name, bool &value, const char *help) {
+    return app.add_flag(name, value, help)->group(heading);
+  }
 
-  auto group = [&](CLI::Option *option, const char *name) {
-    option->group(name);
-    return option;
-  };
-  constexpr char kWhat[] = "What to do (default: continue standard input)";
-  group(app.add_option("-p,--prompt", options.prompt, "continue this text"), kWhat)->type_name("TEXT");
-  group(app.add_flag("--chat", options.chat, "talk, through the model's chat template"), kWhat);
-  group(app.add_option("--token-ids", raw.tokenIds, "continue these tokens; needs no tokenizer"), kWhat)
-      ->type_name("5,17,3");
-  group(app.add_option("--perplexity", options.perplexity,
-                       "measure on this file: windows of --ctx tokens, the "
-                       "second half of each scored"),
-        kWhat)
+private:
+  CLI::App &app;
+  std::string heading;
+};
+
+void addModes(CLI::App &app, RunOptions &options, Raw &raw) {
+  Group group(app, "What to do (default: continue standard input)");
+  group.option("-p,--prompt", options.prompt, "continue this text")->type_name("TEXT");
+  group.flag("--chat", options.chat, "talk, through the model's chat template");
+  group.option("--token-ids", raw.tokenIds, "continue these tokens; needs no tokenizer")->type_name("5,17,3");
+  group
+      .option("--perplexity", options.perplexity,
+              "measure on this file: windows of --ctx tokens, the second half of each scored")
       ->type_name("FILE");
-  group(app.add_option("--bench", raw.bench,
-                       "measure speed: pp512 a prompt of 512 tokens, tg128 "
-                       "text of 128, tg32@4096 of 32 after 4096"),
-        kWhat)
+  group
+      .option("--bench", raw.bench,
+              "measure speed: pp512 a prompt of 512 tokens, tg128 text of 128, tg32@4096 of 32 after 4096")
       ->type_name("pp512,tg128");
-  group(app.add_flag("--metal-selftest", options.metalSelftest,
-                     "run every Metal kernel once and compare with stored outputs (--device=metal)"),
-        kWhat);
-  group(app.add_flag("--metal-selftest-record", options.metalSelftestRecord,
-                     "store the outputs, on a machine without a Mac's GPU (--device=metal-checked)"),
-        kWhat);
+  group.flag("--metal-selftest", options.metalSelftest,
+             "run every Metal kernel once and compare with stored outputs (--device=metal)");
+  group.flag("--metal-selftest-record", options.metalSelftestRecord,
+             "store the outputs, on a machine without a Mac's GPU (--device=metal-checked)");
+}
 
-  constexpr char kText[] = "Text (sampling defaults come from the package)";
-  group(app.add_option("-n,--max-tokens", options.maxTokens,
-                       "most tokens to generate (default: until the context "
-                       "is full)"),
-        kText)
+void addSampling(CLI::App &app, RunOptions &options) {
+  Group group(app, "Text (sampling defaults come from the package)");
+  group.option("-n,--max-tokens", options.maxTokens, "most tokens to generate (default: until the context is full)")
       ->check(CLI::NonNegativeNumber);
-  group(app.add_option("--temp", options.temperature, "temperature; 0 takes the best token"), kText)
-      ->check(CLI::Range(0.0, 1e6));
-  group(app.add_option("--top-k", options.topK, "keep the K best; 0: all"), kText)->check(CLI::NonNegativeNumber);
-  group(app.add_option("--top-p", options.topP, "keep the fewest that sum to P"), kText)->check(CLI::Range(0.0, 1.0));
-  group(app.add_option("--min-p", options.minP, "drop those below P times the best"), kText)
-      ->check(CLI::Range(0.0, 1.0));
-  group(app.add_option("--rep-penalty", options.repetitionPenalty, "penalty for tokens that were there; 1: none"),
-        kText)
-      ->check(CLI::Range(1e-3, 1e3));
-  group(app.add_option("--rep-ctx", options.repetitionContext, "tokens that the penalty looks back"), kText)
+  group.option("--temp", options.temperature, "temperature; 0 takes the best token")
+      ->check(CLI::Range(0.0, kMostTemperature));
+  group.option("--top-k", options.topK, "keep the K best; 0: all")->check(CLI::NonNegativeNumber);
+  group.option("--top-p", options.topP, "keep the fewest that sum to P")->check(CLI::Range(0.0, 1.0));
+  group.option("--min-p", options.minP, "drop those below P times the best")->check(CLI::Range(0.0, 1.0));
+  group.option("--rep-penalty", options.repetitionPenalty, "penalty for tokens that were there; 1: none")
+      ->check(CLI::Range(kLeastPenalty, kMostPenalty));
+  group.option("--rep-ctx", options.repetitionContext, "tokens that the penalty looks back")
       ->capture_default_str()
       ->check(CLI::Range(int64_t(0), int64_t(1) << 30));
-  group(app.add_option("--min-tokens", options.minTokens, "no end of text before that many tokens"), kText)
+  group.option("--min-tokens", options.minTokens, "no end of text before that many tokens")
       ->check(CLI::NonNegativeNumber);
-  group(app.add_option("--stop", options.stops, "end before this text; may be repeated"), kText)
+  group.option("--stop", options.stops, "end before this text; may be repeated")
       ->type_name("TEXT")
       ->take_all()
       ->type_size(1)
       ->expected(1);
-  group(app.add_option("--seed", options.seed, "of the random numbers"), kText);
-  group(app.add_flag("--ignore-eos", options.ignoreEos, "go on after an end of text"), kText);
-  group(app.add_flag("--echo", options.echo, "print the prompt too"), kText);
+  group.option("--seed", options.seed, "of the random numbers");
+  group.flag("--ignore-eos", options.ignoreEos, "go on after an end of text");
+  group.flag("--echo", options.echo, "print the prompt too");
+}
 
-  constexpr char kMachine[] = "Machine";
-  group(app.add_option("--threads", options.threads, "default: physical cores"), kMachine)->check(CLI::Range(1, 1024));
-  group(app.add_option("--context", options.context, "positions to serve (default: the package's)"), kMachine)
+constexpr char kMachine[] = "Machine";
+
+void addMachine(CLI::App &app, RunOptions &options) {
+  Group group(app, kMachine);
+  group.option("--threads", options.threads, "default: physical cores")->check(CLI::Range(1, kMaxThreads));
+  group.option("--context", options.context, "positions to serve (default: the package's)")->check(CLI::PositiveNumber);
+  group.option("--chunk", options.chunk, "most tokens of a prompt per step")->check(CLI::PositiveNumber);
+  group.option("--ctx", options.window, "window of --perplexity (default: 512, or the context)")
       ->check(CLI::PositiveNumber);
-  group(app.add_option("--chunk", options.chunk, "most tokens of a prompt per step"), kMachine)
-      ->check(CLI::PositiveNumber);
-  group(app.add_option("--ctx", options.window, "window of --perplexity (default: 512, or the context)"), kMachine)
-      ->check(CLI::PositiveNumber);
-  group(app.add_option("--device", options.device,
-                       "host, metal; for a look at Metal kernels without a Mac: metal-emulated executes them on the "
-                       "CPU, metal-checked also finds races and accesses out of bounds"),
-        kMachine)
+  group
+      .option("--device", options.device,
+              "host, metal; for a look at Metal kernels without a Mac: metal-emulated executes them on the CPU, "
+              "metal-checked also finds races and accesses out of bounds")
       ->capture_default_str();
-  group(app.add_option("--capture", options.capture, "with --device=metal: write a GPU trace for Xcode"), kMachine)
-      ->type_name("FILE");
-  group(app.add_flag("--metal-eager", options.metalEager,
-                     "with --device=metal: make all pipelines at the start, so that a kernel that the GPU refuses is "
-                     "known at once; otherwise when first needed"),
-        kMachine);
-  group(app.add_option("--metal-archive", options.metalArchive,
-                       "with --device=metal: keep compiled pipelines in this folder, for a faster next start"),
-        kMachine)
-      ->type_name("DIR");
-  group(app.add_option("--metal-selftest-file", options.selftestFile,
-                       "the stored outputs (default: selftest.json in the package)"),
-        kMachine)
-      ->type_name("FILE");
-  group(app.add_option("--cpu", options.cpu, "the package's target of that name"), kMachine);
-  group(app.add_flag("--verify", options.verify,
-                     "check the weights' hashes, whatever their size; alone, "
-                     "do only that"),
-        kMachine);
+  group.option("--cpu", options.cpu, "with --device=host: the package's target of that name");
+  group.flag("--verify", options.verify, "check the weights' hashes, whatever their size; alone, do only that");
   // For tests: hand out the pages of the states in a shuffled order.
-  group(app.add_option("--shuffle-pages", options.shufflePages, ""), "");
+  Group(app, "").option("--shuffle-pages", options.shufflePages, "");
+}
 
-  constexpr char kOutput[] = "Output";
-  group(app.add_flag("--json", options.json, "one JSON object"), kOutput);
-  group(app.add_option("--logits", options.logits, "write token ids and logits (safetensors)"), kOutput)
+void addMetal(CLI::App &app, RunOptions &options) {
+  Group group(app, kMachine);
+  group.option("--capture", options.capture, "with --device=metal: write a GPU trace for Xcode")->type_name("FILE");
+  group.flag("--metal-eager", options.metalEager,
+             "with --device=metal: make all pipelines at the start, so that a kernel that the GPU refuses is known at "
+             "once; otherwise when first needed");
+  group
+      .option("--metal-archive", options.metalArchive,
+              "with --device=metal: keep compiled pipelines in this folder, for a faster next start")
+      ->type_name("DIR");
+  group
+      .option("--metal-selftest-file", options.selftestFile,
+              "the stored outputs (default: selftest.json in the package)")
       ->type_name("FILE");
-  group(app.add_option("--trace", options.trace, "write the time of every launch (Chrome trace format)"), kOutput)
-      ->type_name("FILE");
+}
+
+void addOutput(CLI::App &app, RunOptions &options) {
+  Group group(app, "Output");
+  group.flag("--json", options.json, "one JSON object");
+  group.option("--logits", options.logits, "write token ids and logits (safetensors)")->type_name("FILE");
+  group.option("--trace", options.trace, "write the time of every launch (Chrome trace format)")->type_name("FILE");
+}
+
+void addOptions(CLI::App &app, RunOptions &options, Raw &raw) {
+  app.add_option("package", options.package, "a package (.tqpkg), or a checkpoint to compile first")
+      ->required()
+      ->type_name("PACKAGE");
+  addModes(app, options, raw);
+  addSampling(app, options);
+  addMachine(app, options);
+  addMetal(app, options);
+  addOutput(app, options);
   app.footer(kExamples);
 }
 
-/// What is wrong with the combination, if anything.
-std::string settle(RunOptions &options, const CLI::App &app, const Raw &raw) {
-  std::vector<std::string> modes;
-  for (const char *name :
-       {"--prompt", "--chat", "--token-ids", "--perplexity", "--bench", "--metal-selftest", "--metal-selftest-record"})
-    if (app.count(name))
-      modes.push_back(name);
-  if (modes.size() > 1)
-    return fmt::format("{} and {} exclude each other", modes[0], modes[1]);
-  if (app.count("--token-ids")) {
-    options.tokenIds = parseIds(raw.tokenIds);
-    if (!options.tokenIds)
-      return fmt::format("--token-ids: '{}' is no list such as 5,17,3", raw.tokenIds);
-  }
-  if (app.count("--bench")) {
-    auto cases = parseBench(raw.bench);
-    if (!cases)
-      return "--bench: " + cases.message();
-    options.bench = *cases;
-  }
+/// What is wrong with options that the mode makes nothing of, if anything.
+std::string settleMode(const RunOptions &options, const CLI::App &app) {
+  bool selftest = options.metalSelftest || options.metalSelftestRecord;
+  bool text = options.prompt || options.standardInput;
   if (app.count("--ctx") && !options.perplexity)
     return "--ctx belongs to --perplexity; the session's size is --context";
-  if (!options.logits.empty() && (options.chat || options.perplexity || !options.bench.empty()))
+  if (!options.logits.empty() && !text && !options.tokenIds)
     return "--logits belongs to -p, --token-ids or text from standard input";
+  if (!options.trace.empty() && (selftest || options.verifyOnly))
+    return "--trace belongs to a run of the model, which --metal-selftest and --verify alone are not";
+  if (options.echo && !text)
+    return "--echo belongs to -p or text from standard input";
   if (options.json && options.chat)
     return "--chat and --json exclude each other";
+  if (options.json && options.echo)
+    return "--echo and --json exclude each other";
+  if (app.count("--metal-selftest-file") && !selftest)
+    return "--metal-selftest-file belongs to --metal-selftest and --metal-selftest-record";
+  return "";
+}
+
+/// Chooses a device for the self-test; what is wrong with it, if anything.
+std::string settleDevice(RunOptions &options, const CLI::App &app) {
   if (!app.count("--device") && options.metalSelftest)
     options.device = "metal";
   if (!app.count("--device") && options.metalSelftestRecord)
@@ -190,15 +201,42 @@ std::string settle(RunOptions &options, const CLI::App &app, const Raw &raw) {
   if (std::ranges::find(devices, options.device) == std::end(devices))
     return fmt::format("--device: '{}' is none of host, metal, metal-emulated and metal-checked", options.device);
   if ((options.metalSelftest || options.metalSelftestRecord) && options.device == "host")
-    return fmt::format("{} runs Metal's kernels: give a --device of metal, metal-emulated or metal-checked", modes[0]);
-  if (app.count("--metal-selftest-file") && !options.metalSelftest && !options.metalSelftestRecord)
-    return "--metal-selftest-file belongs to --metal-selftest and --metal-selftest-record";
-  if (modes.empty()) {
-    options.verifyOnly = options.verify;
-    options.standardInput = !options.verify;
-    if (options.standardInput && isatty(STDIN_FILENO))
-      return "nothing to do: give -p TEXT, --chat, or text on standard input";
+    return fmt::format("--metal-selftest{} runs Metal's kernels: give a --device of metal, metal-emulated or "
+                       "metal-checked",
+                       options.metalSelftestRecord ? "-record" : "");
+  // A record is compared with the host's outputs.
+  if (app.count("--cpu") && options.device != "host" && !options.metalSelftestRecord)
+    return "--cpu belongs to --device=host";
+  return "";
+}
+
+/// What is wrong with the combination, if anything.
+std::string settle(RunOptions &options, const CLI::App &app, const Raw &raw) {
+  std::vector<std::string> modes;
+  for (const char *name :
+       {"--prompt", "--chat", "--token-ids", "--perplexity", "--bench", "--metal-selftest", "--metal-selftest-record"})
+    if (app.count(name))
+      modes.push_back(name);
+  if (modes.size() > 1)
+    return fmt::format("{} and {} exclude each other", modes[0], modes[1]);
+  options.verifyOnly = modes.empty() && options.verify;
+  options.standardInput = modes.empty() && !options.verify;
+  if (app.count("--token-ids")) {
+    options.tokenIds = parseIds(raw.tokenIds);
+    if (!options.tokenIds)
+      return fmt::format("--token-ids: '{}' is no list such as 5,17,3", raw.tokenIds);
   }
+  if (app.count("--bench")) {
+    auto cases = parseBench(raw.bench);
+    if (!cases)
+      return "--bench: " + cases.message();
+    options.bench = *cases;
+  }
+  for (const std::string &fault : {settleMode(options, app), settleDevice(options, app)})
+    if (!fault.empty())
+      return fault;
+  if (options.standardInput && isatty(STDIN_FILENO))
+    return "nothing to do: give -p TEXT, --chat, or text on standard input";
   return "";
 }
 

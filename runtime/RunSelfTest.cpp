@@ -4,16 +4,17 @@
 
 #include "runtime/OutputFile.h"
 #include "runtime/Process.h"
+#include "runtime/ReadFile.h"
 #include "runtime/SelfTestFile.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <sstream>
 
 using namespace tq;
 using json = nlohmann::ordered_json;
@@ -65,16 +66,18 @@ public:
       : package(package), options(options), makeDevice(makeDevice), path(fileOf(package, options)) {}
 
   Status run() {
-    for (const Target &target : package.manifest().targets)
-      if (target.device == "metal" && key.empty())
-        key = packageKey(package, target);
+    auto planned = std::ranges::find(package.manifest().targets, "metal", &Target::device);
+    if (planned != package.manifest().targets.end()) {
+      stored.target = planned->name;
+      stored.package = packageKey(package, *planned);
+    }
     launches = planSelfTest(package);
     if (launches.empty())
       return Error{package.name() + ": no target for Metal to test; recompile with tq-compile --target=metal"};
     if (!options.metalSelftestRecord)
       TQ_TRY(read()); // before the device, which may take long
     TQ_TRY_ASSIGN(device, makeDevice(options));
-    if (device->target().entries.size() != launches.size())
+    if (device->target().name != stored.target)
       return Error{fmt::format("{}: the self-test is for target {}, but {} runs {}", package.name(), stored.target,
                                options.device, device->target().name)};
     TQ_TRY_ASSIGN(test, KernelTest::create(package, *device));
@@ -91,8 +94,8 @@ private:
   Package &package;
   const RunOptions &options;
   const MakeDevice &makeDevice;
-  std::string path, key;
-  StoredOutputs stored;
+  std::string path;
+  StoredOutputs stored; // from the start: of the first Metal target
   std::vector<KernelLaunch> launches;
   std::unique_ptr<Device> device, host;
   std::unique_ptr<KernelTest> test;
@@ -113,8 +116,6 @@ Result<std::unique_ptr<KernelTest>> SelfTest::openHost() {
 }
 
 Status SelfTest::record() {
-  stored.target = device->target().name;
-  stored.package = key;
   stored.recordedOn = options.device;
   TQ_TRY_ASSIGN(OutputFile file, OutputFile::create(path)); // if it cannot be written, say so now
   TQ_TRY_ASSIGN(std::unique_ptr<KernelTest> second, openHost());
@@ -149,21 +150,20 @@ Status SelfTest::record() {
 }
 
 Status SelfTest::read() {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  if (!in || !(text << in.rdbuf()))
+  if (access(path.c_str(), R_OK) != 0)
     return Error{fmt::format("{}: cannot read the stored outputs: {}; write them with tq-run {} "
                              "--metal-selftest-record on a machine that built tq, then copy the file here",
-                             path, strerror(errno ? errno : EIO), package.path())};
-  if (text.view().size() > kMaxSelfTestBytes)
-    return Error{fmt::format("{}: has {} bytes, at most {} are read", path, text.view().size(), kMaxSelfTestBytes)};
-  TQ_TRY_ASSIGN(stored, parseStoredOutputs(text.view(), path));
+                             path, strerror(errno), package.path())};
+  TQ_TRY_ASSIGN(std::string text, readFile(path, kMaxSelfTestBytes));
+  TQ_TRY_ASSIGN(StoredOutputs found, parseStoredOutputs(text, path));
   auto same = [](const StoredKernel &a, const KernelLaunch &b) {
     return a.launch.entry == b.entry && a.launch.kernel == b.kernel;
   };
-  if (stored.package != key || !std::ranges::equal(stored.kernels, launches, same))
+  if (found.target != stored.target || found.package != stored.package ||
+      !std::ranges::equal(found.kernels, launches, same))
     return Error{fmt::format("{}: belongs to another package than {}; record it again with --metal-selftest-record",
                              path, package.name())};
+  stored = std::move(found);
   return Status();
 }
 

@@ -16,6 +16,23 @@ constexpr float kNever = -std::numeric_limits<float>::infinity();
 constexpr int64_t kHeapTopK = 512;
 } // namespace
 
+SamplerOptions tq::samplerDefaults(const Model &model) {
+  auto setting = [&](const char *name, double otherwise, double low, double high) {
+    auto it = model.generation.find(name);
+    return std::clamp(it == model.generation.end() ? otherwise : it->second, low, high);
+  };
+  SamplerOptions result;
+  result.temperature = setting("temperature", 0.8, 0, kMostTemperature);
+  result.topK = static_cast<int64_t>(setting("top_k", 0, 0, double(model.vocab)));
+  result.topP = setting("top_p", 1, 0, 1);
+  result.minP = setting("min_p", 0, 0, 1);
+  result.repetitionPenalty = setting("repetition_penalty", 1, kLeastPenalty, kMostPenalty);
+  result.repetitionContext = std::min(result.repetitionContext, model.context);
+  for (int64_t id : model.eos)
+    result.endTokens.push_back(static_cast<int32_t>(id));
+  return result;
+}
+
 Sampler::Sampler(const SamplerOptions &options, int64_t vocab)
     : options(options), random(options.seed), work(vocab),
       recent(options.repetitionPenalty == 1 ? 0 : std::max<int64_t>(options.repetitionContext, 0)) {

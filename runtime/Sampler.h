@@ -9,6 +9,7 @@
 #ifndef TQ_RUNTIME_SAMPLER_H
 #define TQ_RUNTIME_SAMPLER_H
 
+#include "runtime/PackageFormat.h"
 #include "runtime/Random.h"
 
 #include <cstdint>
@@ -16,6 +17,10 @@
 #include <vector>
 
 namespace tq {
+
+/// The penalty divides and multiplies logits: the limits keep them finite.
+inline constexpr double kLeastPenalty = 1e-3, kMostPenalty = 1e3;
+inline constexpr double kMostTemperature = 1e6;
 
 struct SamplerOptions {
   double temperature = 1;         ///< 0: the best token, the lowest id among equals
@@ -29,6 +34,9 @@ struct SamplerOptions {
   std::vector<int32_t> endTokens = {};
   uint64_t seed = 0;
 };
+
+/// The package's settings over ours, all brought into their ranges; seed 0.
+SamplerOptions samplerDefaults(const Model &model);
 
 class Sampler {
 public:

@@ -50,12 +50,11 @@ Status Session::load(const Package &package) {
     auto ids = std::ranges::find(entry.inputs, "ids", &Port::name);
     auto logits = std::ranges::find(entry.outputs, "logits", &Port::name);
     auto positions = std::ranges::find(entry.inputs, "pos", &Port::name);
-    size_t known = 1 + (positions != entry.inputs.end());
-    if (ids == entry.inputs.end() || logits == entry.outputs.end() || entry.inputs.size() > known || entry.max_out < 1)
+    if (ids == entry.inputs.end() || logits == entry.outputs.end() || entry.max_out < 1)
       continue;
     TQ_TRY_ASSIGN(int handle, device.load(i, memory));
     auto words = [&](const Port &port) { return reinterpret_cast<int32_t *>(memory.arena.data + port.offset); };
-    entries.push_back({&entry, handle, words(*ids), known == 2 ? words(*positions) : nullptr,
+    entries.push_back({&entry, handle, words(*ids), positions != entry.inputs.end() ? words(*positions) : nullptr,
                        memory.arena.data + logits->offset, logits->row_stride});
   }
   if (entries.empty())
@@ -74,6 +73,12 @@ const Session::LoadedEntry &Session::pick(int64_t tokens) const {
 }
 
 const Entry &Session::entryFor(int64_t tokens) const { return *pick(tokens).entry; }
+
+uint64_t Session::tokenWeightBytes() const {
+  const std::vector<Step> &steps = entryFor(1).steps;
+  return std::accumulate(steps.begin(), steps.end(), uint64_t(0),
+                         [](uint64_t bytes, const Step &step) { return bytes + step.weight_bytes; });
+}
 
 /// How many of the `remaining` tokens to take now, when the logits of the last
 /// `rows` of them are wanted: as many as one entry point has rows for.

@@ -65,9 +65,8 @@ public:
 
   /// The entry point that a step of n tokens runs, for the figures it states.
   const Entry &entryFor(int64_t tokens) const;
-  /// Memory of the arena, and of the states at the present position.
-  uint64_t arenaBytes() const { return memory.arena.bytes; }
-  uint64_t stateBytes() const { return states.bytesUsed(); }
+  /// Weights that a step of one token reads.
+  uint64_t tokenWeightBytes() const;
 
 private:
   struct LoadedEntry {

@@ -17,7 +17,6 @@ Result<States> States::create(const std::vector<State> &states, int64_t context,
   for (const State &state : states) {
     TQ_TRY_ASSIGN(Buffer pool, device.allocate(state.page_bytes * pages));
     result.poolBuffers.push_back(pool);
-    result.pageBytes += state.page_bytes;
   }
   // Unused entries stay 0, a page that exists: kernels may prefetch the next.
   TQ_TRY_ASSIGN(result.table, device.allocate(pages * sizeof(int32_t)));
@@ -46,5 +45,3 @@ void States::resize(int64_t tokens) {
     entries[pagesUsed] = 0;
   }
 }
-
-uint64_t States::bytesUsed() const { return pagesUsed * pageBytes; }

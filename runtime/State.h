@@ -26,12 +26,9 @@ public:
 
   const std::vector<Buffer> &pools() const { return poolBuffers; }
   const Buffer &pageTable() const { return table; }
-  /// Bytes that the pools hold for the tokens now covered.
-  uint64_t bytesUsed() const;
 
 private:
   int32_t pageTokens = 1;
-  uint64_t pageBytes = 0; // of all states together
   std::vector<Buffer> poolBuffers;
   Buffer table;
   std::vector<int32_t> freePages; // taken from the back

@@ -2,9 +2,14 @@
 
 #include "runtime/ThreadPool.h"
 
+#include <fmt/format.h>
+
+#include <sys/mman.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
-#include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #if defined(__x86_64__)
@@ -56,21 +61,43 @@ void wake(std::atomic<uint32_t> &word, uint32_t count) {
 
 } // namespace
 
-ThreadPool::ThreadPool(int threads, uint64_t scratchBytes) : parts(std::max(threads, 1)) {
-  // At least one byte: a kernel may be given scratch that it does not use.
-  uint64_t bytes = (std::max<uint64_t>(scratchBytes, 1) + 63) / 64 * 64;
-  for (int i = 0; i < std::max(threads, 1); ++i) {
+/// Pages of its own: the manifest's size may be more than malloc takes, under a
+/// sanitizer without a null.
+Status ThreadPool::Worker::reserve(uint64_t bytes) {
+  void *pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED)
+    return Error{strerror(errno)};
+  scratch = pages;
+  scratchBytes = bytes;
+  return Status();
+}
+
+ThreadPool::Worker::~Worker() {
+  if (scratch)
+    munmap(scratch, scratchBytes);
+}
+
+Result<std::unique_ptr<ThreadPool>> ThreadPool::create(int threads, uint64_t scratchBytes) {
+  threads = std::max(threads, 1);
+  std::unique_ptr<ThreadPool> pool(new ThreadPool(threads));
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (int i = 0; i < threads; ++i) {
     auto worker = std::make_unique<Worker>();
-    worker->scratch = std::aligned_alloc(64, bytes);
+    // At least one byte: a kernel may be given scratch that it does not use.
+    if (Status status = worker->reserve(std::max<uint64_t>(scratchBytes, 1)); !status)
+      return Error{fmt::format("cannot reserve {} bytes of scratch for each of {} threads: {}; use fewer threads",
+                               scratchBytes, threads, status.message())};
     worker->part = i;
-    // The first is the caller's.
-    Worker &self = *worker;
-    if (i > 0 && !self.thread.start([this, &self] { helperLoop(self); })) {
-      std::free(self.scratch);
-      break;
-    }
     workers.push_back(std::move(worker));
   }
+  for (std::unique_ptr<Worker> &worker : workers) {
+    // The first is the caller's.
+    Worker &self = *worker;
+    if (self.part > 0 && !self.thread.start([&pool = *pool, &self] { pool.helperLoop(self); }))
+      break;
+    pool->workers.push_back(std::move(worker));
+  }
+  return pool;
 }
 
 ThreadPool::~ThreadPool() {
@@ -78,10 +105,8 @@ ThreadPool::~ThreadPool() {
   stopping = true;
   ++opened;
   wake(opened, INT32_MAX);
-  for (auto &worker : workers) {
+  for (auto &worker : workers)
     worker->thread.join();
-    std::free(worker->scratch);
-  }
 }
 
 void ThreadPool::run(const Launch &launch, const int32_t *params, bool barrier) {

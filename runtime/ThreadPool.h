@@ -24,6 +24,7 @@
 #define TQ_RUNTIME_THREADPOOL_H
 
 #include "runtime/PackageFormat.h"
+#include "runtime/Status.h"
 #include "runtime/Thread.h"
 
 #include <array>
@@ -33,6 +34,9 @@
 #include <vector>
 
 namespace tq {
+
+/// What users may ask for.
+inline constexpr int kMaxThreads = 1024;
 
 class ThreadPool {
 public:
@@ -44,8 +48,9 @@ public:
   };
 
   /// Starts up to threads - 1 helpers; fewer if the system refuses.
-  /// `scratchBytes` of private memory for each worker.
-  ThreadPool(int threads, uint64_t scratchBytes);
+  /// `scratchBytes` of private memory for each worker: an Error if there is not
+  /// so much.
+  static Result<std::unique_ptr<ThreadPool>> create(int threads, uint64_t scratchBytes);
   ~ThreadPool();
   ThreadPool(const ThreadPool &) = delete;
 
@@ -73,8 +78,12 @@ private:
     std::atomic<uint64_t> claims = 0; // epoch << 32 | chunks taken
   };
   struct alignas(64) Worker {
+    ~Worker();
+    Status reserve(uint64_t bytes);
+
     Thread thread;
     void *scratch = nullptr;
+    uint64_t scratchBytes = 0;
     size_t part = 0;
     // Chunks of its part that it has finished but not told.
     Slot *slot = nullptr;
@@ -82,6 +91,7 @@ private:
   };
   static constexpr size_t kSlots = 4;
 
+  explicit ThreadPool(int threads) : parts(threads) {}
   void helperLoop(Worker &worker);
   bool claimAndRun(Worker &worker);
   bool claimAndRun(Worker &worker, size_t part);

@@ -14,6 +14,7 @@
 #include "runtime/MetalDevice.h"
 #endif
 #include "runtime/Perplexity.h"
+#include "runtime/ReadFile.h"
 #include "runtime/RunOptions.h"
 #include "runtime/RunSelfTest.h"
 #include "runtime/Trace.h"
@@ -24,33 +25,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <optional>
 #include <random>
-#include <sstream>
 #include <unistd.h>
 
 using namespace tq;
 using json = nlohmann::ordered_json;
 
 namespace {
-
-Result<std::string> readAll(std::istream &stream, const std::string &name) {
-  std::ostringstream text;
-  text << stream.rdbuf();
-  if (stream.bad())
-    return Error{fmt::format("{}: cannot read: {}", name, strerror(errno))};
-  return std::move(text).str();
-}
-
-Result<std::string> readFile(const std::string &path) {
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  // A directory opens, but does not read.
-  if (!file || (file.peek() == EOF && errno))
-    return Error{fmt::format("{}: cannot read: {}", path, strerror(errno))};
-  return readAll(file, path);
-}
 
 Result<std::string> readStandardInput() {
   std::string text;
@@ -171,24 +153,14 @@ private:
 
   /// The command line's settings over the package's over ours.
   Sampler makeSampler() {
-    const auto &defaults = package->manifest().model.generation;
-    auto pick = [&](const std::optional<double> &given, const char *name, double otherwise) {
-      auto it = defaults.find(name);
-      return given ? *given : it != defaults.end() ? it->second : otherwise;
-    };
-    std::optional<double> topK;
-    if (options.topK)
-      topK = static_cast<double>(*options.topK);
-    SamplerOptions how;
-    how.temperature = pick(options.temperature, "temperature", 0.8);
-    how.topK = static_cast<int64_t>(std::clamp(pick(topK, "top_k", 0), 0.0, double(session->vocab())));
-    how.topP = pick(options.topP, "top_p", 1);
-    how.minP = pick(options.minP, "min_p", 0);
-    how.repetitionPenalty = std::max(pick(options.repetitionPenalty, "repetition_penalty", 1), 1e-3);
+    SamplerOptions how = samplerDefaults(package->manifest().model);
+    how.temperature = options.temperature.value_or(how.temperature);
+    how.topK = options.topK.value_or(how.topK);
+    how.topP = options.topP.value_or(how.topP);
+    how.minP = options.minP.value_or(how.minP);
+    how.repetitionPenalty = options.repetitionPenalty.value_or(how.repetitionPenalty);
     how.repetitionContext = std::min(options.repetitionContext, session->context());
     how.minTokens = options.minTokens;
-    for (int64_t id : package->manifest().model.eos)
-      how.endTokens.push_back(static_cast<int32_t>(id));
     how.seed = seed = options.seed.value_or(std::random_device()());
     return Sampler(how, session->vocab());
   }
@@ -214,7 +186,6 @@ private:
         TQ_TRY(openText());
     } else {
       TQ_TRY(openText());
-      std::string prompt;
       if (options.prompt) {
         prompt = *options.prompt;
       } else {
@@ -237,7 +208,7 @@ private:
   }
 
   Status runText() {
-    TQ_TRY_ASSIGN(std::vector<int32_t> prompt, makePrompt());
+    TQ_TRY_ASSIGN(std::vector<int32_t> ids, makePrompt());
     std::optional<LogitsWriter> writer;
     if (!options.logits.empty()) {
       TQ_TRY_ASSIGN(auto created, LogitsWriter::create(options.logits, session->vocab()));
@@ -250,13 +221,12 @@ private:
         TQ_TRY(output.write(piece));
         return !output.closed();
       };
-    if (options.echo && options.prompt && !options.json)
-      TQ_TRY(output.write(*options.prompt));
+    if (options.echo)
+      TQ_TRY(output.write(prompt));
     double startup = secondsSinceStart();
-    TQ_TRY_ASSIGN(Generated generated, generate(*session, sampler, prompt, makeGenerateOptions(),
-                                                text ? &*text : nullptr, writer ? &*writer : nullptr, show));
+    TQ_TRY_ASSIGN(Generated generated, generate(*session, sampler, ids, makeGenerateOptions(), text ? &*text : nullptr,
+                                                writer ? &*writer : nullptr, show));
     if (writer) {
-      std::vector<int32_t> ids = prompt;
       ids.insert(ids.end(), generated.tokens.begin(), generated.tokens.end());
       TQ_TRY(writer->finish(ids));
     }
@@ -312,7 +282,7 @@ private:
 
   Status runPerplexity() {
     TQ_TRY(openText());
-    TQ_TRY_ASSIGN(std::string contents, readFile(*options.perplexity));
+    TQ_TRY_ASSIGN(std::string contents, readFile(*options.perplexity, kMaxTextBytes));
     TQ_TRY_ASSIGN(std::vector<int32_t> ids, text->encode(contents, /*special=*/false));
     int64_t window = options.window ? options.window : std::min<int64_t>(512, session->context());
     auto result = measurePerplexity(*session, ids, window, [&](const PerplexityResult &soFar, int64_t windows) {
@@ -382,6 +352,7 @@ private:
   std::unique_ptr<Session> session;
   std::optional<PackageText> text;
   StandardOutput output;
+  std::string prompt; // -p or standard input
   uint64_t seed = 0;
   bool said = false;
 };

@@ -5,6 +5,9 @@
 #include "runtime/HostDevice.h"
 #include "runtime/Sampler.h"
 #include "runtime/Session.h"
+#include "runtime/ThreadPool.h"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <optional>
@@ -31,24 +34,23 @@ tq_status fail(tq_status code, std::string sentence) {
   return code;
 }
 
-double setting(const Model &model, const char *name, double otherwise) {
-  auto it = model.generation.find(name);
-  return it == model.generation.end() ? otherwise : it->second;
+bool isThreads(int threads) { return threads >= 0 && threads <= kMaxThreads; }
+
+std::string threadsFault(const char *function, int threads) {
+  return fmt::format("{}: {} threads, but there can be 1 to {}, or 0 for the default", function, threads, kMaxThreads);
 }
 
-Sampler makeSampler(const tq_model &model, const tq_sampling &sampling) {
-  SamplerOptions how;
+Sampler makeSampler(const Model &model, const tq_sampling &sampling) {
+  SamplerOptions how = samplerDefaults(model);
   how.temperature = sampling.temperature;
   how.topK = sampling.top_k;
   how.topP = sampling.top_p;
   how.minP = sampling.min_p;
   how.repetitionPenalty = sampling.repetition_penalty;
-  how.repetitionContext = std::min(sampling.repetition_context, model.package.manifest().model.context);
+  how.repetitionContext = std::min(sampling.repetition_context, model.context);
   how.minTokens = sampling.min_tokens;
-  for (int64_t id : model.package.manifest().model.eos)
-    how.endTokens.push_back(static_cast<int32_t>(id));
   how.seed = sampling.seed;
-  return Sampler(how, model.package.manifest().model.vocab);
+  return Sampler(how, model.vocab);
 }
 
 } // namespace
@@ -61,8 +63,10 @@ tq_status tq_open(const char *path, const tq_open_options *options, tq_model **m
     return fail(TQ_ERROR_ARGUMENT, "tq_open: path or model is null");
   OpenOptions how;
   if (options) {
+    if (!isThreads(options->threads))
+      return fail(TQ_ERROR_ARGUMENT, threadsFault("tq_open", options->threads));
     how.verify = options->verify != 0;
-    how.threads = options->threads > 0 ? options->threads : how.threads;
+    how.threads = options->threads ? options->threads : how.threads;
   }
   auto package = Package::open(path, how);
   if (!package)
@@ -90,6 +94,8 @@ tq_status tq_session_open(tq_model *model, const tq_session_options *options, tq
   HostOptions host;
   SessionOptions how;
   if (options) {
+    if (!isThreads(options->threads))
+      return fail(TQ_ERROR_ARGUMENT, threadsFault("tq_session_open", options->threads));
     host.threads = options->threads;
     host.cpu = options->cpu ? options->cpu : "";
     how.context = options->context;
@@ -105,7 +111,7 @@ tq_status tq_session_open(tq_model *model, const tq_session_options *options, tq
   result->model = model;
   result->device = std::move(*device);
   result->session = std::move(*created);
-  result->sampler.emplace(makeSampler(*model, tq_default_sampling(model)));
+  result->sampler.emplace(samplerDefaults(model->package.manifest().model), tq_vocab(model));
   *session = result.release();
   return TQ_OK;
 }
@@ -140,23 +146,24 @@ tq_status tq_rewind(tq_session *session, int64_t position) {
 }
 
 tq_sampling tq_default_sampling(const tq_model *model) {
-  const Model &facts = model->package.manifest().model;
-  tq_sampling result = {};
-  result.temperature = setting(facts, "temperature", 0.8);
-  result.top_k = static_cast<int64_t>(std::clamp(setting(facts, "top_k", 0), 0.0, double(facts.vocab)));
-  result.top_p = setting(facts, "top_p", 1);
-  result.min_p = setting(facts, "min_p", 0);
-  result.repetition_penalty = setting(facts, "repetition_penalty", 1);
-  result.repetition_context = 64;
-  return result;
+  SamplerOptions defaults = samplerDefaults(model->package.manifest().model);
+  return {.temperature = defaults.temperature,
+          .top_k = defaults.topK,
+          .top_p = defaults.topP,
+          .min_p = defaults.minP,
+          .repetition_penalty = defaults.repetitionPenalty,
+          .repetition_context = defaults.repetitionContext,
+          .min_tokens = defaults.minTokens,
+          .seed = defaults.seed};
 }
 
 tq_status tq_set_sampling(tq_session *session, const tq_sampling *sampling) {
-  if (!session || !sampling || !(sampling->temperature >= 0) || sampling->top_k < 0 || !(sampling->top_p >= 0) ||
-      !(sampling->min_p >= 0 && sampling->min_p <= 1) || !(sampling->repetition_penalty > 0) ||
-      sampling->repetition_context < 0)
+  auto within = [](double value, double low, double high) { return value >= low && value <= high; }; // not if NaN
+  if (!session || !sampling || !within(sampling->temperature, 0, kMostTemperature) || sampling->top_k < 0 ||
+      !(sampling->top_p >= 0) || !within(sampling->min_p, 0, 1) ||
+      !within(sampling->repetition_penalty, kLeastPenalty, kMostPenalty) || sampling->repetition_context < 0)
     return fail(TQ_ERROR_ARGUMENT, "tq_set_sampling: a setting is out of range");
-  session->sampler.emplace(makeSampler(*session->model, *sampling));
+  session->sampler.emplace(makeSampler(session->model->package.manifest().model, *sampling));
   return TQ_OK;
 }
 

@@ -57,7 +57,7 @@ const char *tq_version(void);
 
 typedef struct tq_open_options {
   int verify;  ///< hash the weights even above 1 GiB
-  int threads; ///< for that; 0: 2
+  int threads; ///< for that, up to 1024; 0: 2
 } tq_open_options;
 
 /// Opens, checks and maps a package. `options` may be null.
@@ -78,7 +78,7 @@ int32_t tq_bos(const tq_model *model);
 typedef struct tq_session_options {
   int64_t context; ///< positions; 0: all that the package allows
   int64_t chunk;   ///< most tokens per step; 0: the package's largest
-  int threads;     ///< 0: physical cores
+  int threads;     ///< up to 1024; 0: physical cores
   const char *cpu; ///< name of a target; null: the best that runs here
 } tq_session_options;
 
@@ -98,11 +98,11 @@ tq_status tq_rewind(tq_session *session, int64_t position);
 //===-- Sampling ----------------------------------------------------------===//
 
 typedef struct tq_sampling {
-  double temperature;        ///< 0: the best token
+  double temperature;        ///< 0: the best token; up to 1e6
   int64_t top_k;             ///< 0: all
   double top_p;              ///< 1: all
   double min_p;              ///< 0: all
-  double repetition_penalty; ///< 1: none
+  double repetition_penalty; ///< 1: none; 0.001 to 1000
   int64_t repetition_context;
   int64_t min_tokens;
   uint64_t seed;

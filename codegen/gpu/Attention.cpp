@@ -5,7 +5,6 @@
 
 #include "codegen/gpu/BuildGpuKernels.h"
 #include "codegen/gpu/GpuBuilder.h"
-#include "codegen/host/microkernels/Microkernels.h"
 #include <numbers>
 #include <numeric>
 
@@ -14,14 +13,14 @@ using namespace tq;
 using namespace tq::kernels;
 
 namespace {
-constexpr int64_t kSimdgroups = TQ_SDPA_SPLIT / TQ_PAGE_TOKENS;
+constexpr int64_t kSimdgroups = kSplitKeys / kPageTokens;
 constexpr float kLog2E = std::numbers::log2e_v<float>;
 
 /// Queries of a threadgroup: `tokens` tokens x `heads` heads, in as many passes as a KV head has heads for.
 struct Shape {
   Shape(RankedTensorType q, KVType kv, bool prefill)
       : allHeads(q.getDimSize(1)), kvHeads(kv.getHeads()), perKV(allHeads / kvHeads), dk(kv.getK()), dv(kv.getV()),
-        dvp(llvm::alignTo(dv, 16)), width(TQ_SDPA_PARTIAL(dv)) {
+        dvp(kvPaddedWidth(dv)), width(sdpaPartialFloats(dv)) {
     // Sums of a query stay in registers, its scores and (in prefill) its output in threadgroup memory.
     int64_t most = prefill && dvp <= 128 ? 16 : 8;
     for (heads = std::min(perKV, most); perKV % heads != 0;)
@@ -30,7 +29,8 @@ struct Shape {
   }
   int64_t allHeads, kvHeads, perKV, dk, dv, dvp, width, heads, tokens;
   int64_t queries() const { return tokens * heads; }
-  int64_t pageElements() const { return kvHeads * TQ_PAGE_TOKENS * (dk + dvp); }
+  int64_t pageElements() const { return kvPageElements(kvHeads, dk, dv); }
+  int64_t headElements() const { return kvPageElements(1, dk, dv); }
 };
 
 template <class Op> Shape shapeOf(Op op) {
@@ -59,6 +59,8 @@ private:
   /// The first split that a key visible from position `position` can be in.
   Index firstSplit();
   void overHeads(function_ref<void(Index firstHead)> body);
+  /// Whether the heads of a group take more than one, which share threadgroup memory.
+  bool severalTurns() const { return shape.perKV > shape.heads; }
   void score(Index split, Index firstHead);
   /// Scores of one query to probabilities; calls finish(query, maximum, sum).
   void softmax(function_ref<Value(Index query)> oldMaximum, function_ref<void(Index, Value, Value)> finish);
@@ -81,7 +83,7 @@ private:
 void AttentionEmitter::open(Index first) {
   firstToken = first;
   pool = k.memory(BindingKind::Pool, state);
-  scores = k.shared("scores", shape.queries() * TQ_SDPA_SPLIT);
+  scores = k.shared("scores", shape.queries() * kSplitKeys);
   position = k.toIndex(k.load(k.memory(BindingKind::Activation, pos), first)).named("position");
   keys = (position + lastToken + 1).named("keys");
 }
@@ -89,7 +91,7 @@ void AttentionEmitter::open(Index first) {
 Index AttentionEmitter::firstSplit() {
   if (window == 0)
     return k.index(0);
-  return ((max(position + 1, k.index(window)) - window) / TQ_SDPA_SPLIT).named("first_split");
+  return ((max(position + 1, k.index(window)) - window) / kSplitKeys).named("first_split");
 }
 
 void AttentionEmitter::overHeads(function_ref<void(Index)> body) {
@@ -100,18 +102,17 @@ void AttentionEmitter::overHeads(function_ref<void(Index)> body) {
 /// q . k for 64 keys of this simdgroup, in units of log 2. A page that nobody sees is not read: it may not exist.
 void AttentionEmitter::score(Index split, Index firstHead) {
   Type pair = VectorType::get({2}, k.b.getF32Type());
-  Index key = (split * TQ_SDPA_SPLIT + k.simdgroup() * TQ_PAGE_TOKENS).named("key0");
+  Index key = (split * kSplitKeys + k.simdgroup() * kPageTokens).named("key0");
   Index slot = (k.lane() * 2).named("slot");
-  Index to = (k.simdgroup() * TQ_PAGE_TOKENS + slot).named("to");
-  auto store = [&](int64_t query, Value value) { k.store(value, scores, to + query * TQ_SDPA_SPLIT); };
+  Index to = (k.simdgroup() * kPageTokens + slot).named("to");
+  auto store = [&](int64_t query, Value value) { k.store(value, scores, to + query * kSplitKeys); };
   auto masked = [&] {
     for (int64_t query = 0; query < shape.queries(); ++query)
       store(query, k.constant(kMasked, pair));
     return Values();
   };
   auto visible = [&] {
-    Index head = page(split * kSimdgroups + k.simdgroup()) * shape.pageElements() +
-                 kvHead * (TQ_PAGE_TOKENS * (shape.dk + shape.dvp));
+    Index head = page(split * kSimdgroups + k.simdgroup()) * shape.pageElements() + kvHead * shape.headElements();
     Index keysAt = (head + slot / 16 * (shape.dk * 16) + slot % 16).named("keys_at");
     Value queries = k.memory(BindingKind::Activation, q);
     SmallVector<Index> queryAt;
@@ -153,7 +154,7 @@ void AttentionEmitter::score(Index split, Index firstHead) {
 
 void AttentionEmitter::softmax(function_ref<Value(Index)> oldMaximum, function_ref<void(Index, Value, Value)> finish) {
   k.loop("query", k.simdgroup(), k.index(shape.queries()), kSimdgroups, [&](Index query) {
-    Index first = (query * TQ_SDPA_SPLIT + k.lane() * 4).named("at"), second = first + TQ_SDPA_SPLIT / 2;
+    Index first = (query * kSplitKeys + k.lane() * 4).named("at"), second = first + kSplitKeys / 2;
     Values own;
     for (Index at : {first, second}) {
       Value quad = GpuBuilder::named(k.load(scores, at, 4), "quad");
@@ -184,21 +185,21 @@ void AttentionEmitter::values(Index split, function_ref<void(Index, Index, Value
   Index dim = (k.lane() % 4 * 4).named("dim"), own = (k.lane() / 4).named("own");
   k.loop("block", k.simdgroup(), k.index(shape.dvp / 16), kSimdgroups, [&](Index block) {
     Values zeros(shape.queries(), k.constant(0.0f, quad));
-    Index first = (split * TQ_SDPA_SPLIT).named("key0");
+    Index first = (split * kSplitKeys).named("key0");
     // Pages up to the last key that anybody sees.
-    Index pages = min((keys - first + (TQ_PAGE_TOKENS - 1)) / TQ_PAGE_TOKENS, k.index(kSimdgroups)).named("pages_seen");
+    Index pages = min((keys - first + (kPageTokens - 1)) / kPageTokens, k.index(kSimdgroups)).named("pages_seen");
     Values sums = k.carry("p", k.index(0), pages, 1, zeros, "o", [&](Index p, ValueRange sums) {
-      Index head = page(split * kSimdgroups + p) * shape.pageElements() +
-                   kvHead * (TQ_PAGE_TOKENS * (shape.dk + shape.dvp)) + TQ_PAGE_TOKENS * shape.dk;
-      Index from = (head + block * (TQ_PAGE_TOKENS * 16) + own * 16 + dim).named("values_at");
-      return k.carry("i", k.index(0), k.index(TQ_PAGE_TOKENS), kSimd / 4, sums, "o", [&](Index i, ValueRange sums) {
+      Index head = page(split * kSimdgroups + p) * shape.pageElements() + kvHead * shape.headElements() +
+                   kvKeyElements(shape.dk);
+      Index from = (head + block * (kPageTokens * 16) + own * 16 + dim).named("values_at");
+      return k.carry("i", k.index(0), k.index(kPageTokens), kSimd / 4, sums, "o", [&](Index i, ValueRange sums) {
         Values next(sums);
-        Index key = (p * TQ_PAGE_TOKENS + i + own).named("key");
+        Index key = (p * kPageTokens + i + own).named("key");
         // A slot that was never written may hold anything, and 0 times that is not 0.
         Value v = k.extend(k.load(pool, from + i * 16, 4));
         v = GpuBuilder::named(k.select(first + key < keys, v, k.constant(0.0f, quad)), "value");
         for (int64_t query = 0; query < shape.queries(); ++query) {
-          Value weight = k.load(scores, key + query * TQ_SDPA_SPLIT);
+          Value weight = k.load(scores, key + query * kSplitKeys);
           next[query] = GpuBuilder::named(k.fma(k.splat(weight, 4), v, next[query]), "o");
         }
         return next;
@@ -224,7 +225,8 @@ void AttentionEmitter::split() {
   overHeads([&](Index firstHead) {
     auto resultAt = [&](Index query) { return (split * shape.allHeads + firstHead + query) * shape.width; };
     auto run = [&] {
-      k.barrier();
+      if (severalTurns())
+        k.barrier();
       score(split, firstHead);
       k.barrier();
       softmax([](Index) { return Value(); },
@@ -267,9 +269,10 @@ void AttentionEmitter::prefill() {
   Value outputs = k.shared("outputs", shape.queries() * shape.dvp);
   Value tops = k.shared("tops", shape.queries()), sums = k.shared("sums", shape.queries());
   Value shrinks = k.shared("shrinks", shape.queries());
-  Index splits = ((keys + (TQ_SDPA_SPLIT - 1)) / TQ_SDPA_SPLIT).named("splits");
+  Index splits = ((keys + (kSplitKeys - 1)) / kSplitKeys).named("splits");
   overHeads([&](Index firstHead) {
-    k.barrier();
+    if (severalTurns())
+      k.barrier();
     k.loop("i", k.thread(), k.index(shape.queries() * shape.dvp), k.threads(),
            [&](Index i) { k.store(k.f32(0), outputs, i); });
     k.ifThen(k.thread() < shape.queries(), [&] {
@@ -342,7 +345,7 @@ public:
     Operation *root = rootOf(kernel.getBody().front());
     if (auto op = dyn_cast<SdpaOp>(root))
       return AffineMap::get(0, 3, tokens.ceilDiv(shapeOf(op).tokens) * shapeOf(op).kvHeads);
-    return AffineMap::get(0, 3, (pos + tokens).ceilDiv(TQ_SDPA_SPLIT) * shapeOf(cast<SdpaSplitOp>(root)).kvHeads);
+    return AffineMap::get(0, 3, (pos + tokens).ceilDiv(kSplitKeys) * shapeOf(cast<SdpaSplitOp>(root)).kvHeads);
   }
   LogicalResult build(KernelOp kernel, ModuleOp module) const override {
     Operation *root = rootOf(kernel.getBody().front());

@@ -28,12 +28,6 @@ struct BuildGpuKernelsPass : PassWrapper<BuildGpuKernelsPass, OperationPass<Modu
     registry.insert<gpu::GPUDialect, scf::SCFDialect, arith::ArithDialect, math::MathDialect, vector::VectorDialect,
                     memref::MemRefDialect, LLVM::LLVMDialect>();
   }
-  const Skeleton *pick(KernelOp kernel) {
-    for (Operation &op : kernel.getBody().front())
-      if (isa<QuantizeOp>(op))
-        return op.emitError() << "GPU kernels compute with f32 activations; compile with --activations=f32", nullptr;
-    return skeletonOf(kernel, skeletons);
-  }
   /// Kernels are functions in the text of a language that has, say, a `rotate` of its own: a name of one word gets another.
   static LogicalResult rename(KernelOp kernel) {
     auto module = kernel->getParentOfType<ModuleOp>();
@@ -46,14 +40,18 @@ struct BuildGpuKernelsPass : PassWrapper<BuildGpuKernelsPass, OperationPass<Modu
     kernel.setSymName(name);
     return success();
   }
+  static LogicalResult prepare(KernelOp kernel) {
+    for (Operation &op : kernel.getBody().front())
+      if (isa<QuantizeOp>(op))
+        return op.emitError() << "GPU kernels compute with f32 activations; compile with --activations=f32";
+    return kernel.getSymName().contains('_') ? success() : rename(kernel);
+  }
   void runOnOperation() override {
-    for (KernelOp kernel : llvm::make_early_inc_range(getOperation().getOps<KernelOp>())) {
-      const Skeleton *skeleton = pick(kernel);
-      bool isWord = !kernel.getSymName().contains('_');
-      if (!skeleton || (isWord && failed(rename(kernel))) || failed(skeleton->build(kernel, getOperation())))
+    for (KernelOp kernel : getOperation().getOps<KernelOp>())
+      if (failed(prepare(kernel)))
         return signalPassFailure();
-      kernel.erase();
-    }
+    if (failed(buildKernels(getOperation(), skeletons)))
+      signalPassFailure();
   }
 
 private:

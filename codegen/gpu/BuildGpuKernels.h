@@ -14,9 +14,6 @@ const Skeleton &gpuLinearSkeleton();
 const Skeleton &gpuAttentionSkeleton();
 const Skeleton &gpuSampleSkeleton();
 
-/// The gpu.module that holds the kernels of a package.
-inline constexpr const char *kGpuModule = "kernels";
-
 /// Every tq.kernel becomes a gpu.func in `gpu.module @kernels`. Its arguments are kernelBindings(kernel), then the parameter
 /// block.
 std::unique_ptr<mlir::Pass> createBuildGpuKernels(SkeletonList skeletons);

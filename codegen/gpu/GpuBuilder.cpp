@@ -1,7 +1,6 @@
 //===- GpuBuilder.cpp - What GPU skeletons build with ---------------------===//
 
 #include "codegen/gpu/GpuBuilder.h"
-#include "codegen/host/microkernels/Microkernels.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
@@ -53,7 +52,7 @@ static MemRefType bindingType(KernelOp kernel, const KernelBinding &binding) {
     break;
   }
   auto type = cast<RankedTensorType>(binding.value.getType());
-  int64_t stride = rowStrideBytes(type) / 4, rows = kernel.getConfig().getAs<mlir::IntegerAttr>("max_rows").getInt();
+  int64_t stride = rowStrideBytes(type) / 4, rows = maxRows(kernel);
   // Rows are taken from all those of the step, of which there may be more than this launch has.
   if (llvm::any_of(binding.value.getUsers(), [](Operation *user) { return isa<TakeRowsOp>(user); }))
     rows = kAnyElements / stride;
@@ -171,8 +170,9 @@ GpuBuilder::GpuBuilder(KernelOp kernel, gpu::GPUModuleOp module, int64_t simdgro
     func.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), b.getUnitAttr());
     if (readonly)
       func.setArgAttr(i, LLVM::LLVMDialect::getReadonlyAttrName(), b.getUnitAttr());
-    // Arena ranges and pools are aligned to 64 bytes, sections to 16 KiB.
-    func.setArgAttr(i, LLVM::LLVMDialect::getAlignAttrName(), b.getI64IntegerAttr(i < bindings.size() ? 64 : 4));
+    // Pools are aligned as arena ranges are, sections to more.
+    func.setArgAttr(i, LLVM::LLVMDialect::getAlignAttrName(),
+                    b.getI64IntegerAttr(i < bindings.size() ? kArenaAlignment : 4));
   };
   for (auto [i, binding] : llvm::enumerate(bindings)) {
     auto arg = dyn_cast_or_null<BlockArgument>(binding.value);
@@ -295,12 +295,12 @@ Index GpuBuilder::param(Param which) {
   return toIndex(named(value, names[int(which)])).named(names[int(which)]);
 }
 
-int64_t GpuBuilder::maxRows() { return kernel.getConfig().getAs<mlir::IntegerAttr>("max_rows").getInt(); }
+int64_t GpuBuilder::maxRows() { return tq::maxRows(kernel); }
 
 Index GpuBuilder::rows() {
   if (maxRows() == 1)
     return index(1);
-  return param(kernel.getConfig().getAs<StringAttr>("rows").getValue() == "n_out" ? Param::NOut : Param::NTokens);
+  return param(Param(rowsParam(kernel)));
 }
 
 //===-- Memory --------------------------------------------------------------------------------------------------===//
@@ -324,7 +324,6 @@ Value GpuBuilder::shared(StringRef name, int64_t elements, Type element) {
   unsigned i = func.getNumWorkgroupAttributions() - 1;
   func.setWorkgroupAttributionAttr(i, "tq.name", b.getStringAttr(name));
   func.setWorkgroupAttributionAttr(i, LLVM::LLVMDialect::getAlignAttrName(), b.getI64IntegerAttr(16));
-  sharedTaken += llvm::alignTo(elements * type.getElementTypeBitWidth() / 8, 16);
   return array;
 }
 

@@ -100,7 +100,6 @@ public:
   /// An array in threadgroup memory, of f32 if not said, or one of each thread.
   mlir::Value shared(llvm::StringRef name, int64_t elements, mlir::Type element = {});
   mlir::Value registers(llvm::StringRef name, int64_t elements);
-  int64_t sharedBytes() const { return sharedTaken; }
   /// `width` neighbouring elements: a scalar if 1, else a vector of 2 or 4, aligned to its size.
   mlir::Value load(mlir::Value memory, Index at, int64_t width = 1);
   void store(mlir::Value value, mlir::Value memory, Index at);
@@ -152,14 +151,12 @@ public:
   static mlir::Value named(mlir::Value value, const llvm::Twine &name);
 
 private:
-  void addArgument(const KernelBinding &binding);
   mlir::Value activation(Activation kind, mlir::Value x);
   mlir::Value sigmoid(mlir::Value x);
 
   mlir::gpu::GPUFuncOp func;
   llvm::SmallVector<KernelBinding> bindings;
   mlir::Value laneId, simdgroupId, groupId, threadId;
-  int64_t sharedTaken = 0;
 };
 
 /// The gpu.module of kernels, made if there is none.

@@ -85,27 +85,18 @@ class LinearSkeleton : public Skeleton {
 public:
   StringRef name() const override { return "linear"; }
   bool matches(Block &body) const override {
-    // Weights and activations come from outside; pointwise ops follow their linears element by element, so views cannot stand
-    // between. Integer activations are the host's.
-    auto inTile = [](Value v) { return !v.getDefiningOp<ReshapeOp>(); };
-    for (Operation &op : body.without_terminator()) {
-      if (auto linear = dyn_cast<LinearOp>(op)) {
-        if (!isa<PackedType>(linear.getW().getType()) || !isa<BlockArgument>(linear.getW()) ||
-            !isa<BlockArgument>(throughReshape(linear.getX())) || getIntegerEncoding(linear.getX().getType()) ||
-            cast<PackedType>(linear.getW().getType()).getShape().size() != 2)
-          return false;
-      } else if (!isa<ReshapeOp>(op) && (!GpuBuilder::knowsPointwise(&op) || !llvm::all_of(op.getOperands(), inTile))) {
-        return false;
-      }
-    }
-    SmallVector<Component> components = linearComponents(body);
-    return !components.empty() && llvm::all_of(body.getTerminator()->getOperands(), inTile) &&
-           llvm::none_of(components, [](Component &component) {
-             return component.linears.empty() || component.linears.size() > 2 ||
-                    llvm::any_of(component.linears, [&](LinearOp linear) {
-                      return cast<RankedTensorType>(linear.getY().getType()).getDimSize(1) != component.rows();
-                    });
-           });
+    if (!isLinearRegion(body, GpuBuilder::knowsPointwise))
+      return false;
+    // Integer activations are the host's.
+    auto fits = [](LinearOp linear) {
+      return !getIntegerEncoding(linear.getX().getType()) &&
+             cast<PackedType>(linear.getW().getType()).getShape().size() == 2;
+    };
+    return llvm::all_of(linearComponents(body), [&](Component &component) {
+      return component.linears.size() <= 2 && llvm::all_of(component.linears, [&](LinearOp linear) {
+               return fits(linear) && cast<RankedTensorType>(linear.getY().getType()).getDimSize(1) == component.rows();
+             });
+    });
   }
   LaunchConfig configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &) const override {
     // Entry points of few rows and of many have kernels of their own: the one streams weights, the other multiplies tiles.
@@ -114,19 +105,18 @@ public:
   }
   AffineMap tasks(KernelOp kernel) const override {
     MLIRContext *context = kernel.getContext();
-    bool out = kernel.getConfig().getAs<StringAttr>("rows").getValue() == "n_out";
-    int64_t rows = kernel.getConfig().getAs<mlir::IntegerAttr>("max_rows").getInt(), groups = 0;
+    int64_t rows = maxRows(kernel), groups = 0;
     SmallVector<Component> components = linearComponents(kernel.getBody().front());
     for (Component &component : components)
       groups +=
           rows <= kMatvecRows ? MatvecShape(kernel).groups(component) : (component.rows() + kTileRows - 1) / kTileRows;
     AffineExpr count = getAffineConstantExpr(groups, context);
     if (rows > kMatvecRows)
-      count = getAffineSymbolExpr(out ? 2 : 0, context).ceilDiv(kTileTokens) * groups;
+      count = getAffineSymbolExpr(rowsParam(kernel), context).ceilDiv(kTileTokens) * groups;
     return AffineMap::get(0, 3, count);
   }
   LogicalResult build(KernelOp kernel, ModuleOp module) const override {
-    int64_t rows = kernel.getConfig().getAs<mlir::IntegerAttr>("max_rows").getInt();
+    int64_t rows = maxRows(kernel);
     gpu::GPUModuleOp gpuModule = gpuModuleOf(module);
     return rows <= kMatvecRows ? buildMatvec(kernel, gpuModule) : buildMatmul(kernel, gpuModule);
   }

@@ -179,7 +179,7 @@ void MatmulEmitter::component(Component &component, Index rowTile) {
   SmallVector<Values> products;
   for (auto [linear, table] : llvm::zip(component.linears, levels))
     products.push_back(multiply(linear, block, table, products.empty()));
-  k.barrier();
+  k.simdgroupBarrier(); // the columns of `ws` that a simdgroup has multiplied are its own
   for (auto [l, product] : llvm::enumerate(products))
     for (int64_t i = 0; i < kTokenTiles; ++i)
       for (int64_t j = 0; j < kRowTiles; ++j)

@@ -7,7 +7,6 @@
 #include "codegen/gpu/Rowwise.h"
 #include "codegen/gpu/BuildGpuKernels.h"
 #include "codegen/gpu/WeightTile.h"
-#include "codegen/host/microkernels/Microkernels.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include <numbers>
@@ -386,11 +385,11 @@ void RowEmitter::embed(EmbedOp embed) {
 void RowEmitter::merge(SdpaMergeOp merge) {
   auto partial = cast<BlockArgument>(throughReshape(merge.getPartial()));
   int64_t dv = tensorOf(merge.getY()).getDimSize(2), heads = tensorOf(merge.getY()).getDimSize(1);
-  int64_t width = tensorOf(merge.getPartial()).getDimSize(3), dvp = llvm::alignTo(dv, 16);
+  int64_t width = tensorOf(merge.getPartial()).getDimSize(3), dvp = kvPaddedWidth(dv);
   constexpr float kLog2E = std::numbers::log2e_v<float>;
   Spread s = spreadOf(merge.getY());
   Index pos = k.toIndex(i32At(merge.getPos())).named("position");
-  Index splits = ((pos + TQ_SDPA_SPLIT) / TQ_SDPA_SPLIT).named("splits");
+  Index splits = ((pos + kSplitKeys) / kSplitKeys).named("splits");
   Value y = newRow(merge.getY(), "merged");
   auto compute = [&](Index at, Index element) {
     Index head = (element / dv).named("head"), first = (head * width).named("first");
@@ -423,20 +422,20 @@ void RowEmitter::appendPlane(Value v, int64_t perHead, Value pool, function_ref<
   });
 }
 
-/// Into the page of the position: K [64 / 16][dk][16], V [dvp / 16][64][16] for each head (Microkernels.h).
+/// Into the page of the position: K [64 / 16][dk][16], V [dvp / 16][64][16] for each head (Layout.h).
 void RowEmitter::append(KVAppendOp append) {
   auto kv = cast<KVType>(append.getState().getType());
   share(append.getK());
   share(append.getV());
-  int64_t dk = kv.getK(), dv = kv.getV(), perHead = TQ_PAGE_TOKENS * (dk + int64_t(llvm::alignTo(dv, 16)));
+  int64_t dk = kv.getK(), dv = kv.getV(), perHead = kvPageElements(1, dk, dv);
   Value pool = k.memory(BindingKind::Pool, append.getState());
   Index pos = k.toIndex(i32At(append.getPos())).named("position");
-  Index page = k.toIndex(k.load(k.memory(BindingKind::PageTable), pos / TQ_PAGE_TOKENS)).named("page");
-  Index slot = (pos % TQ_PAGE_TOKENS).named("slot"), first = (page * (kv.getHeads() * perHead)).named("first");
+  Index page = k.toIndex(k.load(k.memory(BindingKind::PageTable), pos / kPageTokens)).named("page");
+  Index slot = (pos % kPageTokens).named("slot"), first = (page * (kv.getHeads() * perHead)).named("first");
   appendPlane(append.getK(), dk, pool,
               [&](Index head, Index i) { return first + head * perHead + slot / 16 * (dk * 16) + i * 16 + slot % 16; });
   appendPlane(append.getV(), dv, pool, [&](Index head, Index i) {
-    return first + head * perHead + i / 16 * (TQ_PAGE_TOKENS * 16) + slot * 16 + i % 16 + TQ_PAGE_TOKENS * dk;
+    return first + head * perHead + i / 16 * (kPageTokens * 16) + slot * 16 + i % 16 + kvKeyElements(dk);
   });
 }
 
@@ -498,8 +497,7 @@ public:
     return {launchConfig(launch, facts.kernelRows), 1};
   }
   AffineMap tasks(KernelOp kernel) const override {
-    bool out = kernel.getConfig().getAs<StringAttr>("rows").getValue() == "n_out";
-    return AffineMap::get(0, 3, getAffineSymbolExpr(out ? 2 : 0, kernel.getContext()));
+    return AffineMap::get(0, 3, getAffineSymbolExpr(rowsParam(kernel), kernel.getContext()));
   }
   LogicalResult build(KernelOp kernel, ModuleOp module) const override {
     RowEmitter(kernel, gpuModuleOf(module)).run();

@@ -33,7 +33,7 @@ private:
   llvm::DenseMap<int64_t, int64_t> limits;
 };
 
-/// Bytes of threadgroup memory that RowRotation wants.
+/// Bytes of threadgroup memory that rotateRow wants.
 int64_t rotationBytes(const Spread &spread, int64_t block);
 
 /// In place on the registers of a row: y = H (signs * x) per block, or signs * (H^T x).

@@ -321,8 +321,7 @@ public:
     return {launchConfig(launch, facts.kernelRows), 1};
   }
   AffineMap tasks(KernelOp kernel) const override {
-    bool out = kernel.getConfig().getAs<StringAttr>("rows").getValue() == "n_out";
-    return AffineMap::get(0, 3, getAffineSymbolExpr(out ? 2 : 0, kernel.getContext()));
+    return AffineMap::get(0, 3, getAffineSymbolExpr(rowsParam(kernel), kernel.getContext()));
   }
   LogicalResult build(KernelOp kernel, ModuleOp module) const override {
     SampleEmitter(kernel, gpuModuleOf(module), rootOf(kernel.getBody().front())).run();

@@ -21,7 +21,6 @@ struct LaneMap {
 
   int64_t spanCols, unitCols, rows;
   int64_t rowParts() const { return kBlockRows / rows; } ///< lanes that share a unit
-  int64_t units() const { return kSimd / rowParts(); }
 };
 
 /// A quantised weight, read span by span.
@@ -62,7 +61,7 @@ private:
   llvm::SmallVector<mlir::Value, 2> scales, biases; // by scale group within the unit
 };
 
-/// A weight of any layout as f32, one element. `table` is the level table in device memory.
+/// A weight of any layout as f32, one element; the levels of a codebook are read from device memory.
 mlir::Value decodeElement(GpuBuilder &k, mlir::Value weight, Index row, Index column);
 
 } // namespace tq::kernels

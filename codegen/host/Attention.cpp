@@ -14,7 +14,7 @@ struct Shape {
   int64_t heads, kvHeads, perKV, dk, dv, width; // width: floats of a partial result
   Shape(RankedTensorType q, KVType kv)
       : heads(q.getDimSize(1)), kvHeads(kv.getHeads()), perKV(heads / kvHeads), dk(kv.getK()), dv(kv.getV()),
-        width(TQ_SDPA_PARTIAL(dv)) {}
+        width(sdpaPartialFloats(dv)) {}
 };
 
 template <class Op> Shape shapeOf(Op op) {
@@ -32,7 +32,7 @@ Operation *rootOf(Block &body) {
 Value firstSplit(KernelBuilder &k, Value pos, int64_t window) {
   if (window == 0)
     return k.i64(0);
-  return k.udiv(k.max(k.sub(pos, k.i64(window - 1)), k.i64(0)), TQ_SDPA_SPLIT);
+  return k.udiv(k.max(k.sub(pos, k.i64(window - 1)), k.i64(0)), kSplitKeys);
 }
 
 template <class Op>
@@ -44,7 +44,7 @@ void callSplit(KernelBuilder &k, Op op, Value q, Value tokens, Value kvHead, Val
   k.call("sdpa_split",
          {q, k.i64(stride), tokens, k.i64(s.perKV), k.pointer(BindingKind::Pool, op.getState()),
           k.pointer(BindingKind::PageTable), kvHead, k.i64(s.kvHeads), k.i64(s.dk), k.i64(s.dv),
-          k.i32(int64_t(kv.getKEncoding().getLayout().kind)), k.toI32(pos), k.toI32(k.mul(split, TQ_SDPA_SPLIT)),
+          k.i32(int64_t(kv.getKEncoding().getLayout().kind)), k.toI32(pos), k.toI32(k.mul(split, kSplitKeys)),
           k.toI32(end), k.i32(op.getWindow()), k.f32(op.getScale().convertToFloat()), partial, work});
 }
 
@@ -54,7 +54,7 @@ void buildPrefill(KernelBuilder &k, SdpaOp op) {
   int64_t stride = rowStrideBytes(cast<RankedTensorType>(op.getQ().getType()));
   int64_t partialBytes = TQ_SDPA_TOKENS * s.perKV * s.width * 4;
   Value acc = k.takeScratch(partialBytes), part = k.takeScratch(partialBytes);
-  Value work = k.takeScratch(sdpaScratchBytes(TQ_SDPA_TOKENS, s.perKV, s.dk, s.dv));
+  Value work = k.takeScratch(sdpaScratchBytes(TQ_SDPA_TOKENS, s.perKV, s.dk));
   Value rows = k.rows(), q = k.pointer(BindingKind::Activation, throughReshape(op.getQ()));
   Value positions = k.pointer(BindingKind::Activation, op.getPos());
   k.loop(k.begin, k.end, 1, [&](Value task) {
@@ -65,9 +65,9 @@ void buildPrefill(KernelBuilder &k, SdpaOp op) {
     Value qBlock = k.at(k.at(q, k.mul(first, stride)), k.mul(kvHead, s.perKV * s.dk * 4));
     Value results = k.mul(tokens, s.perKV);
     k.loop(k.i64(0), results, 1, [&](Value i) { k.clearPartial(k.at(acc, k.mul(i, s.width * 4)), s.dv); });
-    Value splits = k.udiv(k.add(keys, k.i64(TQ_SDPA_SPLIT - 1)), TQ_SDPA_SPLIT);
+    Value splits = k.udiv(k.add(keys, k.i64(kSplitKeys - 1)), kSplitKeys);
     k.loop(firstSplit(k, pos, op.getWindow()), splits, 1, [&](Value split) {
-      Value end = k.min(keys, k.mul(k.add(split, k.i64(1)), TQ_SDPA_SPLIT));
+      Value end = k.min(keys, k.mul(k.add(split, k.i64(1)), kSplitKeys));
       callSplit(k, op, qBlock, tokens, kvHead, pos, split, end, part, work);
       k.loop(k.i64(0), results, 1, [&](Value i) {
         Value offset = k.mul(i, s.width * 4);
@@ -87,7 +87,7 @@ void buildPrefill(KernelBuilder &k, SdpaOp op) {
 
 void buildSplit(KernelBuilder &k, SdpaSplitOp op) {
   Shape s = shapeOf(op);
-  Value work = k.takeScratch(sdpaScratchBytes(1, s.perKV, s.dk, s.dv));
+  Value work = k.takeScratch(sdpaScratchBytes(1, s.perKV, s.dk));
   Value pos = k.toI64(k.loadI32(k.pointer(BindingKind::Activation, op.getPos())));
   Value q = k.pointer(BindingKind::Activation, throughReshape(op.getQ())), keys = k.add(pos, k.i64(1));
   Value firstVisible = firstSplit(k, pos, op.getWindow());
@@ -100,7 +100,7 @@ void buildSplit(KernelBuilder &k, SdpaSplitOp op) {
       k.loop(k.i64(0), k.i64(s.perKV), 1, [&](Value i) { k.clearPartial(k.at(partial, k.mul(i, s.width * 4)), s.dv); });
     });
     k.ifThen(k.less(firstVisible, k.add(split, k.i64(1))), [&] {
-      Value end = k.min(keys, k.mul(k.add(split, k.i64(1)), TQ_SDPA_SPLIT));
+      Value end = k.min(keys, k.mul(k.add(split, k.i64(1)), kSplitKeys));
       callSplit(k, op, k.at(q, k.mul(kvHead, s.perKV * s.dk * 4)), k.i64(1), kvHead, pos, split, end, partial, work);
     });
   });
@@ -118,7 +118,7 @@ public:
            llvm::all_of(root->getOperandTypes(),
                         [](Type type) {
                           auto kv = dyn_cast<KVType>(type);
-                          return !kv || kv.getKEncoding() == kv.getVEncoding();
+                          return !kv || isFloatState(kv);
                         }) &&
            body.getTerminator()->getNumOperands() == 1 && body.getTerminator()->getOperand(0) == root->getResult(0);
   }
@@ -132,7 +132,7 @@ public:
     Operation *root = rootOf(kernel.getBody().front());
     if (auto op = dyn_cast<SdpaOp>(root))
       return AffineMap::get(0, 3, tokens.ceilDiv(TQ_SDPA_TOKENS) * shapeOf(op).kvHeads);
-    return AffineMap::get(0, 3, (pos + tokens).ceilDiv(TQ_SDPA_SPLIT) * shapeOf(cast<SdpaSplitOp>(root)).kvHeads);
+    return AffineMap::get(0, 3, (pos + tokens).ceilDiv(kSplitKeys) * shapeOf(cast<SdpaSplitOp>(root)).kvHeads);
   }
   LogicalResult build(KernelOp kernel, ModuleOp module) const override {
     KernelBuilder k(kernel, module);

@@ -27,12 +27,8 @@ struct BuildKernelsPass : PassWrapper<BuildKernelsPass, OperationPass<ModuleOp>>
                     LLVM::LLVMDialect>();
   }
   void runOnOperation() override {
-    for (KernelOp kernel : llvm::make_early_inc_range(getOperation().getOps<KernelOp>())) {
-      const Skeleton *skeleton = skeletonOf(kernel, skeletons);
-      if (!skeleton || failed(skeleton->build(kernel, getOperation())))
-        return signalPassFailure();
-      kernel.erase();
-    }
+    if (failed(buildKernels(getOperation(), skeletons)))
+      signalPassFailure();
   }
 
 private:

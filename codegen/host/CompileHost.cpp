@@ -104,7 +104,6 @@ public:
   Status lower(ModuleOp kernels);
   Status optimise();
   Status emit(llvm::raw_pwrite_stream &os, llvm::CodeGenFileType type);
-  void print(llvm::raw_ostream &os) { module->print(os, nullptr); }
 
 private:
   const HostTarget &target;
@@ -248,16 +247,10 @@ Status compileHost(ModuleOp module, const HostTarget &target, const std::string 
   return {};
 }
 
-Result<std::string> printHost(ModuleOp module, const HostTarget &target, bool assembly) {
+Result<std::string> printHost(ModuleOp module, const HostTarget &target) {
   Emitter emitter(target);
   TQ_TRY(emitter.lower(module));
   TQ_TRY(emitter.optimise());
-  std::string text;
-  if (!assembly) {
-    llvm::raw_string_ostream os(text);
-    emitter.print(os);
-    return text;
-  }
   llvm::SmallVector<char> buffer;
   llvm::raw_svector_ostream os(buffer);
   TQ_TRY(emitter.emit(os, llvm::CodeGenFileType::AssemblyFile));

@@ -25,8 +25,8 @@ Result<HostTarget> findHostTarget(const std::string &name);
 /// shared object. The module is left as it is.
 Status compileHost(mlir::ModuleOp module, const HostTarget &target, const std::string &output);
 
-/// The same up to optimised LLVM IR or assembly, as text; for tq-opt and tests.
-Result<std::string> printHost(mlir::ModuleOp module, const HostTarget &target, bool assembly);
+/// The same up to assembly, as text; for --until-after=emit.
+Result<std::string> printHost(mlir::ModuleOp module, const HostTarget &target);
 
 } // namespace tq
 #endif

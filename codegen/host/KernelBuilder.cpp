@@ -68,12 +68,12 @@ Value KernelBuilder::toI64(Value x) { return arith::ExtSIOp::create(b, loc, b.ge
 
 Value KernelBuilder::param(Param which) { return toI64(loadI32(at(params, 4 * int64_t(which)))); }
 
-int64_t KernelBuilder::maxRows() { return kernel.getConfig().getAs<mlir::IntegerAttr>("max_rows").getInt(); }
+int64_t KernelBuilder::maxRows() { return tq::maxRows(kernel); }
 
 Value KernelBuilder::rows() {
   if (maxRows() == 1)
     return i64(1);
-  return param(kernel.getConfig().getAs<StringAttr>("rows").getValue() == "n_out" ? Param::NOut : Param::NTokens);
+  return param(Param(rowsParam(kernel)));
 }
 
 //===-- Memory --------------------------------------------------------------------------------------------------===//
@@ -180,7 +180,9 @@ Value KernelBuilder::pointer(BindingKind kind, Value value) {
   for (auto [index, binding] : llvm::enumerate(bindings))
     if (binding.kind == kind && binding.value == value)
       return inner.getArgument(index);
-  return null();
+  if (kind == BindingKind::Levels) // of a weight without a codebook
+    return null();
+  llvm_unreachable("the kernel has no such binding");
 }
 
 Value KernelBuilder::output(int64_t index) {

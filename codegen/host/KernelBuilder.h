@@ -73,10 +73,10 @@ public:
   /// in all constants share its code. For micro-kernels that work on many rows.
   void callShared(llvm::StringRef name, llvm::ArrayRef<mlir::Value> args);
 
-  /// Makes a partial attention result (TQ_SDPA_PARTIAL) the neutral element of tq_sdpa_merge.
+  /// Makes a partial attention result (sdpaPartialFloats) the neutral element of tq_sdpa_merge.
   void clearPartial(mlir::Value partial, int64_t dv);
 
-  /// The pointers of a binding of the kernel.
+  /// The pointer of a binding of the kernel; null for the levels of a weight that has none.
   mlir::Value pointer(BindingKind kind, mlir::Value value = {});
   /// The pointer of the i-th output.
   mlir::Value output(int64_t index);

@@ -1,7 +1,7 @@
 //===- Linear.cpp - Matrix-vector and matrix-matrix launches --------------===//
 // A task is 64 rows of one output (16 for one token, so that cores finish together): the micro-kernel fills a tile
-// [tokens][rows], the epilogue's pointwise ops run over it in vectors and store. Linears tied by a pointwise op (gate and up with their GLU) share their tasks; others stand side by
-// side (q, k, v), each with tasks of its own.
+// [tokens][rows], the epilogue's pointwise ops run over it in vectors and store. Linears tied by a pointwise op (gate
+// and up with their GLU) share their tasks; others stand side by side (q, k, v), each with tasks of its own.
 
 #include "codegen/host/KernelBuilder.h"
 #include "codegen/host/microkernels/Microkernels.h"
@@ -15,11 +15,6 @@ using Component = LinearComponent;
 int64_t taskBlocks(int64_t maxRows) { return maxRows == 1 ? 1 : TQ_LINEAR_BLOCKS; }
 int64_t tasksOf(Component &component, int64_t maxRows) {
   return llvm::divideCeil(component.blocks(), taskBlocks(maxRows));
-}
-
-ActivationKind activationKind(LinearOp linear) {
-  auto integer = getIntegerEncoding(linear.getX().getType());
-  return !integer ? ActivationKind::F32 : integer.getBits() == 8 ? ActivationKind::I8 : ActivationKind::I16;
 }
 
 class LinearEmitter {
@@ -44,20 +39,7 @@ class LinearSkeleton : public Skeleton {
 public:
   StringRef name() const override { return "linear"; }
   bool matches(Block &body) const override {
-    // Weights and activations come from outside; pointwise ops follow their linears tile by tile, so views cannot stand between.
-    auto inTile = [](Value v) { return !v.getDefiningOp<ReshapeOp>(); };
-    for (Operation &op : body.without_terminator()) {
-      if (auto linear = dyn_cast<LinearOp>(op)) {
-        if (!isa<PackedType>(linear.getW().getType()) || !isa<BlockArgument>(linear.getW()) ||
-            !isa<BlockArgument>(throughReshape(linear.getX())))
-          return false;
-      } else if (!isa<ReshapeOp>(op) && (getRole(&op) != Role::Pointwise || !llvm::all_of(op.getOperands(), inTile))) {
-        return false;
-      }
-    }
-    SmallVector<Component> components = linearComponents(body);
-    return !components.empty() && llvm::all_of(body.getTerminator()->getOperands(), inTile) &&
-           llvm::none_of(components, [](Component &component) { return component.linears.empty(); });
+    return isLinearRegion(body, [](Operation *op) { return getRole(op) == Role::Pointwise; });
   }
   LaunchConfig configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &model) const override {
     // The cost of a task: reading its weights, or multiplying them, whichever takes longer.
@@ -77,7 +59,7 @@ public:
   AffineMap tasks(KernelOp kernel) const override {
     int64_t tasks = 0;
     for (Component &component : linearComponents(kernel.getBody().front()))
-      tasks += tasksOf(component, kernel.getConfig().getAs<mlir::IntegerAttr>("max_rows").getInt());
+      tasks += tasksOf(component, maxRows(kernel));
     return AffineMap::get(0, 3, getAffineConstantExpr(tasks, kernel.getContext()));
   }
   LogicalResult build(KernelOp kernel, ModuleOp module) const override {
@@ -175,12 +157,9 @@ void LinearEmitter::run() {
   int64_t workspaceBytes = 0;
   for (Component &component : components) {
     most = std::max(most, component.linears.size());
-    for (LinearOp linear : component.linears) {
-      auto packed = cast<PackedType>(linear.getW().getType());
-      workspaceBytes =
-          std::max(workspaceBytes, linearScratchBytes(packed.getEncoding().getLayout(), activationKind(linear),
-                                                      packed.getCols(), k.maxRows()));
-    }
+    for (LinearOp linear : component.linears)
+      workspaceBytes = std::max(workspaceBytes,
+                                linearScratchBytes(cast<PackedType>(linear.getW().getType()).getCols(), k.maxRows()));
   }
   int64_t tileBytes = k.maxRows() * TQ_TILE_STRIDE * 4;
   for (size_t i = 0; i < most; ++i)

@@ -37,7 +37,10 @@ class RowwiseSkeleton : public Skeleton {
 public:
   StringRef name() const override { return "rowwise"; }
   bool matches(Block &body) const override {
-    return llvm::none_of(body, [](Operation &op) { return getRole(&op) == Role::Root; });
+    return llvm::none_of(body, [](Operation &op) {
+      auto append = dyn_cast<KVAppendOp>(op);
+      return getRole(&op) == Role::Root || (append && !isFloatState(cast<KVType>(append.getState().getType())));
+    });
   }
   LaunchConfig configure(LaunchOp launch, const LaunchFacts &facts, const CostModel &model) const override {
     int64_t elements = 0;
@@ -49,8 +52,7 @@ public:
             bestGrain(model, facts.rows, double(elements) / model.rowOpsPerMicro)};
   }
   AffineMap tasks(KernelOp kernel) const override {
-    bool out = kernel.getConfig().getAs<StringAttr>("rows").getValue() == "n_out";
-    return AffineMap::get(0, 3, getAffineSymbolExpr(out ? 2 : 0, kernel.getContext()));
+    return AffineMap::get(0, 3, getAffineSymbolExpr(rowsParam(kernel), kernel.getContext()));
   }
   LogicalResult build(KernelOp kernel, ModuleOp module) const override {
     KernelBuilder k(kernel, module);
@@ -101,7 +103,7 @@ void RowEmitter::merge(SdpaMergeOp op) {
   Value from = rowOf(op.getPartial()), to = target(op.getY());
   Value acc = k.takeScratch(width * 4);
   Value pos = k.toI64(k.loadI32(rowOf(op.getPos())));
-  Value splits = k.udiv(k.add(pos, k.i64(TQ_SDPA_SPLIT)), TQ_SDPA_SPLIT); // ceil((pos + 1) / split)
+  Value splits = k.udiv(k.add(pos, k.i64(kSplitKeys)), kSplitKeys); // ceil((pos + 1) / split)
   k.loop(k.i64(0), k.i64(heads), 1, [&](Value head) {
     k.clearPartial(acc, dv);
     k.loop(k.i64(0), splits, 1, [&](Value split) {
@@ -189,11 +191,8 @@ LogicalResult RowEmitter::emit(Operation &op) {
                         k.i64(width(rope.getCos()))});
         return success();
       })
-      .Case<KVAppendOp>([&](KVAppendOp append) -> LogicalResult {
+      .Case<KVAppendOp>([&](KVAppendOp append) {
         auto kv = cast<KVType>(append.getState().getType());
-        if (kv.getKEncoding() != kv.getVEncoding())
-          return append.emitError() << "stores keys and values in different encodings, which no micro-kernel does",
-                 failure();
         k.call("kv_append",
                {rowOf(append.getK()), rowOf(append.getV()), k.pointer(BindingKind::Pool, append.getState()),
                 k.pointer(BindingKind::PageTable), k.loadI32(rowOf(append.getPos())), k.i64(kv.getHeads()),

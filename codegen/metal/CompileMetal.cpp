@@ -7,7 +7,7 @@ using namespace mlir;
 
 using namespace tq;
 
-Result<std::string> tq::printMetal(ModuleOp module, const MetalOptions &options) {
+Result<std::string> tq::printMetal(ModuleOp module, const MslOptions &options) {
   std::string text, failure;
   llvm::raw_string_ostream os(text);
   ScopedDiagnosticHandler handler(module.getContext(), [&](Diagnostic &diagnostic) {

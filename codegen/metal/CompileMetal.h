@@ -9,7 +9,7 @@
 namespace tq {
 
 /// All kernels of a module, as text in Metal Shading Language.
-Result<std::string> printMetal(mlir::ModuleOp module, const MetalOptions &options = {});
+Result<std::string> printMetal(mlir::ModuleOp module, const MslOptions &options = {});
 
 } // namespace tq
 #endif

@@ -143,14 +143,14 @@ void KernelPrinter::print() {
 
 //===-- module --------------------------------------------------------------------------------------------------===//
 
-static LogicalResult print(ArrayRef<gpu::GPUModuleOp> modules, raw_ostream &os, const MetalOptions &options) {
+LogicalResult tq::emitMetal(ModuleOp module, raw_ostream &os, const MslOptions &options) {
   std::pair version{options.major, options.minor};
-  llvm::StringSet<> kernels;
-  for (gpu::GPUModuleOp module : modules) {
-    if (failed(verifyKernels(module)))
+  llvm::StringSet<> names;
+  for (gpu::GPUModuleOp kernels : module.getOps<gpu::GPUModuleOp>()) {
+    if (failed(verifyKernels(kernels)))
       return failure();
-    for (auto func : module.getOps<gpu::GPUFuncOp>()) {
-      if (!kernels.insert(func.getName()).second)
+    for (auto func : kernels.getOps<gpu::GPUFuncOp>()) {
+      if (!names.insert(func.getName()).second)
         return func.emitOpError("is the second kernel of this name; all kernels of a package are in one text");
       auto usesBFloat = [](Type type) {
         auto shaped = dyn_cast<ShapedType>(type);
@@ -173,18 +173,10 @@ static LogicalResult print(ArrayRef<gpu::GPUModuleOp> modules, raw_ostream &os, 
       os << "#pragma METAL fp math_mode(safe)\n";
     os << "#pragma METAL fp contract(off)\n";
   }
-  for (gpu::GPUModuleOp module : modules)
-    for (auto func : module.getOps<gpu::GPUFuncOp>()) {
+  for (gpu::GPUModuleOp kernels : module.getOps<gpu::GPUModuleOp>())
+    for (auto func : kernels.getOps<gpu::GPUFuncOp>()) {
       os << "\n";
       KernelPrinter(func, options, os).print();
     }
   return success();
-}
-
-LogicalResult tq::emitMetal(gpu::GPUModuleOp module, raw_ostream &os, const MetalOptions &options) {
-  return print(module, os, options);
-}
-
-LogicalResult tq::emitMetal(ModuleOp module, raw_ostream &os, const MetalOptions &options) {
-  return print(llvm::to_vector(module.getOps<gpu::GPUModuleOp>()), os, options);
 }

@@ -2,24 +2,21 @@
 #ifndef TQ_CODEGEN_METAL_EMITMETAL_H
 #define TQ_CODEGEN_METAL_EMITMETAL_H
 
-#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h" // for users that look at the kernels, too
 #include "mlir/IR/BuiltinOps.h"
 
 namespace tq {
 
-struct MetalOptions {
+struct MslOptions {
   /// The language version that the text needs, and that the runtime asks Apple's compiler for.
   unsigned major = 3, minor = 1;
   /// exp, log, sin, ... in their fast versions, and the compiler's fast math left as it is.
   bool fastMath = false;
 };
 
-/// Prints every kernel of `module`, which must pass --tq-verify-kernels (it is verified here again): one text, whose bytes
-/// depend on nothing but the module and the options.
-mlir::LogicalResult emitMetal(mlir::gpu::GPUModuleOp module, llvm::raw_ostream &os, const MetalOptions &options = {});
-
-/// The same for all gpu.modules of `module`, in one text.
-mlir::LogicalResult emitMetal(mlir::ModuleOp module, llvm::raw_ostream &os, const MetalOptions &options = {});
+/// Prints every kernel of the gpu.modules in `module`, which must pass --tq-verify-kernels (they are verified here
+/// again): one text, whose bytes depend on nothing but the module and the options.
+mlir::LogicalResult emitMetal(mlir::ModuleOp module, llvm::raw_ostream &os, const MslOptions &options = {});
 
 } // namespace tq
 #endif

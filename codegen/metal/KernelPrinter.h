@@ -1,7 +1,7 @@
 //===- KernelPrinter.h - One gpu.func as one kernel function ----*- C++ -*-===//
-// A value is either named (a parameter or a variable that was declared) or an expression that is printed where it is used. Which
-// of the two is decided when its op is reached: see isInlined. EmitKernel.cpp has the signature, EmitStatements.cpp ops that
-// are statements, EmitExpressions.cpp ops that are expressions.
+// A value is either named (a parameter or a variable that was declared) or an expression that is printed where it is
+// used. Which of the two is decided when its op is reached: see isInlined. EmitMetal.cpp has the signature,
+// EmitStatements.cpp ops that are statements, EmitExpressions.cpp ops that are expressions.
 #ifndef TQ_CODEGEN_METAL_KERNELPRINTER_H
 #define TQ_CODEGEN_METAL_KERNELPRINTER_H
 
@@ -20,12 +20,12 @@ namespace tq::msl {
 
 class KernelPrinter {
 public:
-  KernelPrinter(mlir::gpu::GPUFuncOp func, const MetalOptions &options, llvm::raw_ostream &os)
+  KernelPrinter(mlir::gpu::GPUFuncOp func, const MslOptions &options, llvm::raw_ostream &os)
       : func(func), options(options), os(os) {}
   void print();
 
 private:
-  //===-- EmitKernel.cpp
+  //===-- EmitMetal.cpp
   void nameBuiltins();
   void printSignature();
   void printAttributions();
@@ -89,7 +89,7 @@ private:
   bool reads(mlir::Value value, mlir::Value variable);
 
   mlir::gpu::GPUFuncOp func;
-  const MetalOptions &options;
+  const MslOptions &options;
   llvm::raw_ostream &os;
   unsigned indent = 0;
   Names names;

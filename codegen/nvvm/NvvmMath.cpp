@@ -4,6 +4,12 @@
 
 #include "codegen/nvvm/CompileNvvm.h"
 
+/// A function of one number that is an intrinsic by another name.
+#define TQ_FORWARD(name, intrinsic)                                                                                    \
+  "define float @__nv_" name "(float %x) alwaysinline {\n"                                                             \
+  "  %r = call float @llvm." intrinsic "(float %x)\n"                                                                  \
+  "  ret float %r\n}\n"
+
 const char *const tq::kNvvmMath = R"(
 declare float @llvm.fma.f32(float, float, float)
 declare float @llvm.nvvm.ex2.approx.f(float)
@@ -41,42 +47,10 @@ define float @__nv_fmaf(float %a, float %b, float %c) alwaysinline {
   %r = call float @llvm.fma.f32(float %a, float %b, float %c)
   ret float %r
 }
-define float @__nv_fabsf(float %x) alwaysinline {
-  %r = call float @llvm.fabs.f32(float %x)
-  ret float %r
-}
-define float @__nv_floorf(float %x) alwaysinline {
-  %r = call float @llvm.floor.f32(float %x)
-  ret float %r
-}
-define float @__nv_ceilf(float %x) alwaysinline {
-  %r = call float @llvm.ceil.f32(float %x)
-  ret float %r
-}
-define float @__nv_truncf(float %x) alwaysinline {
-  %r = call float @llvm.trunc.f32(float %x)
-  ret float %r
-}
-define float @__nv_rintf(float %x) alwaysinline {
-  %r = call float @llvm.nearbyint.f32(float %x)
-  ret float %r
-}
-define float @__nv_sqrtf(float %x) alwaysinline {
-  %r = call float @llvm.sqrt.f32(float %x)
-  ret float %r
-}
-define float @__nv_rsqrtf(float %x) alwaysinline {
-  %r = call float @llvm.nvvm.rsqrt.approx.f(float %x)
-  ret float %r
-}
-define float @__nv_exp2f(float %x) alwaysinline {
-  %r = call float @llvm.nvvm.ex2.approx.f(float %x)
-  ret float %r
-}
-define float @__nv_log2f(float %x) alwaysinline {
-  %r = call float @llvm.nvvm.lg2.approx.f(float %x)
-  ret float %r
-}
+)" TQ_FORWARD("fabsf", "fabs.f32") TQ_FORWARD("floorf", "floor.f32") TQ_FORWARD("ceilf", "ceil.f32")
+    TQ_FORWARD("truncf", "trunc.f32") TQ_FORWARD("rintf", "nearbyint.f32") TQ_FORWARD("sqrtf", "sqrt.f32")
+        TQ_FORWARD("rsqrtf", "nvvm.rsqrt.approx.f") TQ_FORWARD("exp2f", "nvvm.ex2.approx.f")
+            TQ_FORWARD("log2f", "nvvm.lg2.approx.f") R"(
 define float @__nv_logf(float %x) alwaysinline {
   %l = call float @llvm.nvvm.lg2.approx.f(float %x)
   %r = fmul float %l, 0x3FE62E4300000000 ; ln 2

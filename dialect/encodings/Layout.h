@@ -1,4 +1,4 @@
-//===- Layout.h - How packed weights lie in a package -----------*- C++ -*-===//
+//===- Layout.h - How weights, activations and states lie -------*- C++ -*-===//
 //
 // Encodings are open (what files hold), layouts are closed (what kernels eat). Every encoding repacks to one of
 // the layouts below, so a new format touches no kernel. One layout serves all targets: CPUs put the 16 rows of a
@@ -85,6 +85,23 @@ struct PackedActivation {
     return (sumOffset(cols, elemBytes) + padded(cols) / sumGroup * 4 + 63) / 64 * 64;
   }
 };
+
+/// Tokens in one page of a state, and keys in one split of an attention (whole pages).
+inline constexpr int32_t kPageTokens = 64, kSplitKeys = 256;
+
+/// A state is a pool of pages; token p lives in page pageTable[p / 64], slot p % 64. A page holds, per KV head,
+///   K [64 / 16][dk][16]  then  V [dvp / 16][64][16]      dvp = dv rounded up to 16
+/// so that 16 keys are in lanes for the scores and 16 value dims are in lanes for the output.
+constexpr int64_t kvPaddedWidth(int64_t dv) { return (dv + 15) / 16 * 16; }
+/// Elements of one head's keys in a page; its values follow them.
+constexpr int64_t kvKeyElements(int64_t dk) { return kPageTokens * dk; }
+constexpr int64_t kvValueElements(int64_t dv) { return kPageTokens * kvPaddedWidth(dv); }
+constexpr int64_t kvPageElements(int64_t heads, int64_t dk, int64_t dv) {
+  return heads * (kvKeyElements(dk) + kvValueElements(dv));
+}
+
+/// Floats of a partial attention result per (token, head): o[dvp] | max | sum | padding.
+constexpr int64_t sdpaPartialFloats(int64_t dv) { return kvPaddedWidth(dv) + 16; }
 
 } // namespace tq
 #endif

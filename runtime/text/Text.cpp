@@ -33,14 +33,6 @@ template <class F> Result<std::string> textOf(F f) {
   return text.take();
 }
 
-/// For look-ups: f(id) gives 0 when there is none.
-template <class F> std::optional<uint32_t> idOf(F f) {
-  uint32_t id = 0;
-  if (!f(&id))
-    return std::nullopt;
-  return id;
-}
-
 } // namespace
 
 void TokenStream::Close::operator()(tq_text_stream *stream) const { tq_text_stream_close(stream); }
@@ -96,20 +88,6 @@ Result<TokenStream> Tokenizer::stream(bool skipSpecialTokens) const {
     return error.error();
   return TokenStream(stream);
 }
-
-std::optional<uint32_t> Tokenizer::tokenId(std::string_view token) const {
-  return idOf([&](uint32_t *id) { return tq_text_token_to_id(handle.get(), token.data(), token.size(), id); });
-}
-
-std::optional<uint32_t> Tokenizer::bosId() const {
-  return idOf([&](uint32_t *id) { return tq_text_bos_id(handle.get(), id); });
-}
-
-std::optional<uint32_t> Tokenizer::eosId() const {
-  return idOf([&](uint32_t *id) { return tq_text_eos_id(handle.get(), id); });
-}
-
-size_t Tokenizer::vocabSize() const { return tq_text_vocab_size(handle.get()); }
 
 bool Tokenizer::hasChatTemplate() const { return tq_text_has_chat_template(handle.get()); }
 

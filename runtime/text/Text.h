@@ -56,11 +56,6 @@ public:
   Result<std::string> decode(std::span<const uint32_t> ids, bool skipSpecialTokens) const;
   Result<TokenStream> stream(bool skipSpecialTokens) const;
 
-  std::optional<uint32_t> tokenId(std::string_view token) const;
-  std::optional<uint32_t> bosId() const;
-  std::optional<uint32_t> eosId() const;
-  size_t vocabSize() const;
-
   bool hasChatTemplate() const;
   /// `request`: the JSON object described in tq_text.h. Encode the result
   /// without adding special tokens.

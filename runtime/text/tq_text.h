@@ -65,20 +65,6 @@ int tq_text_encode(const tq_text_tokenizer *tokenizer, const char *text, size_t 
 int tq_text_decode(const tq_text_tokenizer *tokenizer, const uint32_t *ids, size_t count, int skip_special_tokens,
                    tq_text_buffer *text, tq_text_buffer *error);
 
-/// The id of a token as the vocabulary spells it, such as "<|im_end|>"; 0 when
-/// there is none.
-int tq_text_token_to_id(const tq_text_tokenizer *tokenizer, const char *token, size_t token_size, uint32_t *id);
-
-/// The ids of bos_token and eos_token in tokenizer_config.json; 0 when it names
-/// none, or one that is not in the vocabulary. (generation_config.json may know
-/// more tokens that end a text.)
-int tq_text_bos_id(const tq_text_tokenizer *tokenizer, uint32_t *id);
-int tq_text_eos_id(const tq_text_tokenizer *tokenizer, uint32_t *id);
-
-/// Number of tokens, added ones included. A model's embedding often has more
-/// rows.
-size_t tq_text_vocab_size(const tq_text_tokenizer *tokenizer);
-
 //===----------------------------------------------------------------------===//
 // Chat template
 //===----------------------------------------------------------------------===//

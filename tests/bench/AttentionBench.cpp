@@ -53,15 +53,15 @@ __attribute__((noinline)) void plainRead(const char *p, int64_t bytes) {
 /// m tokens at the end of a context: all sizes are constants, as in a generated kernel.
 template <int64_t KvHeads, int64_t R, int64_t D, int64_t M, int32_t Kind>
 __attribute__((noinline)) void attend(const int32_t *table, int32_t pos, const float *q, float *out, float *scratch) {
-  constexpr int64_t size = TQ_SDPA_PARTIAL(D);
+  constexpr int64_t size = tq::sdpaPartialFloats(D);
   alignas(64) static float acc[M * R * size], partial[M * R * size];
   for (int64_t head = 0; head < KvHeads; ++head) {
     for (int64_t row = 0; row < M * R; ++row) {
       acc[row * size + D] = -__builtin_inff();
       acc[row * size + D + 1] = 0;
     }
-    for (int32_t begin = 0; begin < pos + M; begin += TQ_SDPA_SPLIT) {
-      int32_t end = std::min<int32_t>(begin + TQ_SDPA_SPLIT, int32_t(pos + M));
+    for (int32_t begin = 0; begin < pos + M; begin += tq::kSplitKeys) {
+      int32_t end = std::min<int32_t>(begin + tq::kSplitKeys, int32_t(pos + M));
       tq_sdpa_split_bench(q + head * R * D, KvHeads * R * D, M, R, pool, table, head, KvHeads, D, D, Kind, pos, begin,
                           end, 0, 0.125f, partial, scratch);
       for (int64_t row = 0; row < M * R; ++row)
@@ -74,8 +74,8 @@ __attribute__((noinline)) void attend(const int32_t *table, int32_t pos, const f
 
 template <int64_t KvHeads, int64_t R, int64_t D, int64_t M, int32_t Kind = 1>
 void bench(const char *name, int32_t context) {
-  constexpr int64_t element = Kind ? 2 : 4, pageBytes = KvHeads * TQ_PAGE_TOKENS * 2 * D * element;
-  int64_t perLayer = (context + TQ_PAGE_TOKENS - 1) / TQ_PAGE_TOKENS, layers = kPoolBytes / pageBytes / perLayer;
+  constexpr int64_t element = Kind ? 2 : 4, pageBytes = KvHeads * tq::kPageTokens * 2 * D * element;
+  int64_t perLayer = (context + tq::kPageTokens - 1) / tq::kPageTokens, layers = kPoolBytes / pageBytes / perLayer;
   std::mt19937 random(1);
   std::normal_distribution<float> d;
   std::vector<int32_t> table(perLayer * layers);
@@ -92,7 +92,7 @@ void bench(const char *name, int32_t context) {
     else
       reinterpret_cast<float *>(pool)[i] = v;
   }
-  std::vector<float> q(M * R * KvHeads * D), out(q.size()), scratch(tq::sdpaScratchBytes(M, R, D, D) / 4);
+  std::vector<float> q(M * R * KvHeads * D), out(q.size()), scratch(tq::sdpaScratchBytes(M, R, D) / 4);
   for (float &v : q)
     v = d(random);
 

@@ -104,8 +104,7 @@ void measure(const LinearCase &c, Huge &memory) {
       return;
   test::Random random;
   const LevelTable levels = test::randomLevels(random, c.layout.bits);
-  const test::Buffer x = activations(c), scratch(linearScratchBytes(c.layout, c.activation, c.k, c.m)),
-                     tile(c.m * TQ_TILE_STRIDE * 4);
+  const test::Buffer x = activations(c), scratch(linearScratchBytes(c.k, c.m)), tile(c.m * TQ_TILE_STRIDE * 4);
   const int64_t task = c.layout.bytes(64, c.k);
   auto call = [&](const uint8_t *w) { c.run(w, &levels, x.as(), tile.as<float>(), scratch.as()); };
 

@@ -6,6 +6,8 @@
 
 namespace tq::bench {
 
+enum class ActivationKind { F32, I8, I16 };
+
 /// One specialisation of one task (64 rows), all sizes constant as in a generated kernel.
 struct LinearCase {
   const char *isa, *name;

@@ -9,9 +9,9 @@
 #include "tests/bench/LinearBench.h"
 
 namespace {
-using tq::ActivationKind;
 using tq::Layout;
 using tq::PackedActivation;
+using tq::bench::ActivationKind;
 using tq::bench::LinearCase;
 
 template <ActivationKind A, Layout::Kind Kind, int Bits, int Group, int64_t K, int64_t M>

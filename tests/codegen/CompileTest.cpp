@@ -240,12 +240,12 @@ TEST(CompileConfig, UnknownCpu) {
 TEST(CompileUsage, ExitCode2) {
   Model model;
   for (auto [flags, message] : std::initializer_list<std::pair<const char *, const char *>>{
-           {"--weights=q9", "--weights q9 is unknown; there are keep, f16, bf16, tq2, tq3, tq4, q2 .. q8"},
+           {"--weights=q9", "--weights must be one of keep, f16, bf16, tq2, tq3, tq4, q2 .. q8, but is q9"},
            {"--group-size=48", "--group-size must be 16, 32, 64 or 128, but is 48"},
-           {"--rotation=givens", "--rotation givens is unknown; there are hadamard and none"},
-           {"--weights=tq4 --attn-bits=5", "--attn-bits and --mlp-bits must be 2 to 4 for --weights tq4"},
-           {"--weights=f16 --mlp-bits=4", "--attn-bits and --mlp-bits need --weights tq2..tq4 or q2..q8"},
-           {"--embed-bits=9", "--embed-bits and --head-bits must be 2 to 8"},
+           {"--rotation=givens", "--rotation must be hadamard or none, but is givens"},
+           {"--weights=tq4 --attn-bits=5", "--attn-bits must be 2 to 4 for weights tq4, but is 5"},
+           {"--weights=f16 --mlp-bits=4", "--mlp-bits needs weights tq2..tq4 or q2..q8, but weights is f16"},
+           {"--embed-bits=9", "--embed-bits must be 2 to 8, but is 9"},
            {"--protect-layers=3-1", "--protect-layers must be a list like 0-1,30-31, but is '3-1'"},
            {"--target=tpu", "--target tpu is not supported; there are host and metal"},
            {"--activations=int4", "--activations"},

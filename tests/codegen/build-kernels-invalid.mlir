@@ -67,10 +67,10 @@ tq.kernel @k skeleton "rowwise" {max_rows = 1 : i64, rows = "n_tokens"} {
 
 // -----
 
-!kv = !tq.kv<heads = 2, k = 32, v = 32, kEncoding = #tq.dense<f16>, vEncoding = #tq.dense<f32>>
+!kv = !tq.kv<heads = 2, k = 32, v = 32, kEncoding = #tq.dense<bf16>, vEncoding = #tq.dense<bf16>>
+// expected-error @+1 {{the skeleton 'rowwise' cannot run this kernel}}
 tq.kernel @k skeleton "rowwise" {max_rows = 1 : i64, rows = "n_tokens"} {
 ^bb0(%s: !kv, %k: tensor<?x2x32xf32>, %pos: tensor<?xi32>):
-  // expected-error @+1 {{stores keys and values in different encodings, which no micro-kernel does}}
   tq.kv_append %s, %k, %k, %pos : !kv, tensor<?x2x32xf32>, tensor<?x2x32xf32>, tensor<?xi32>
   tq.yield
 }

@@ -23,6 +23,19 @@ constexpr char kFormat[] = "12";
 constexpr char kExtensions[] = "-cl-ext=+cl_khr_fp16,-__opencl_c_pipes,-__opencl_c_device_enqueue,"
                                "-__opencl_c_program_scope_global_variables,-cl_khr_fp64,-__opencl_c_fp64";
 
+/// Code for the machine that runs it, in a shared object.
+const char *const kMachine[] = {
+#if defined(__aarch64__)
+    "--target=aarch64-unknown-linux-gnu",
+    "-mcpu=native",
+#else
+    "--target=x86_64-unknown-linux-gnu",
+    "-march=native",
+    "-mprefer-vector-width=256",
+#endif
+    "-fPIC",
+};
+
 /// C++ for OpenCL with the host's instructions. The generic address space stays on, because clang returns structs by
 /// it; pointers without a space are for Lints.cpp to find.
 std::vector<std::string> frontEnd(const std::string &clang, const CompileOptions &options) {
@@ -33,15 +46,6 @@ std::vector<std::string> frontEnd(const std::string &clang, const CompileOptions
       "-cl-std=clc++2021",
       "-cl-no-stdinc",
       "-nostdinc",
-#if defined(__aarch64__)
-      "--target=aarch64-unknown-linux-gnu",
-      "-mcpu=native",
-#else
-      "--target=x86_64-unknown-linux-gnu",
-      "-march=native",
-      "-mprefer-vector-width=256",
-#endif
-      "-fPIC",
       "-cl-single-precision-constant",
       "-ffp-contract=fast",
       "-fstack-clash-protection", // large frames meet the guard page instead of jumping over it
@@ -57,6 +61,7 @@ std::vector<std::string> frontEnd(const std::string &clang, const CompileOptions
       "-gline-tables-only",
       options.checked ? "-O1" : "-O2",
   };
+  command.insert(command.end(), std::begin(kMachine), std::end(kMachine));
   if (options.checked)
     for (const char *flag :
          {"-fsanitize=thread",
@@ -120,7 +125,7 @@ private:
   }
 
   Status preprocess() {
-    TQ_TRY(writeFile(scratch.path(kTextFile), text));
+    TQ_TRY(writeBytes(scratch.path(kTextFile), text));
     std::vector<std::string> command = {clang,
                                         "-E",
                                         "-x",
@@ -138,8 +143,8 @@ private:
     if (!options.includeFolder.empty())
       command.push_back("-I" + options.includeFolder);
     command.push_back(scratch.path(kTextFile));
-    TQ_TRY_ASSIGN(auto output, runTool(command, scratch.name()));
-    std::string folder = scratch.name() + "/";
+    TQ_TRY_ASSIGN(auto output, runTool(command, scratch.path()));
+    std::string folder = scratch.path() + "/";
     for (std::string *part : {&output.out, &output.error}) // the text's name without the folder's
       for (size_t at = part->find(folder); at != part->npos; at = part->find(folder, at))
         part->erase(at, folder.size());
@@ -192,7 +197,7 @@ private:
   Status compile() {
     auto command = frontEnd(clang, options);
     TQ_TRY_ASSIGN(std::string pch, precompiledShim(shim, command, options.checked ? "checked" : "fast"));
-    TQ_TRY(writeFile(scratch.path("rewritten.cl"), rewrite(preprocessed, tokens, reflection)));
+    TQ_TRY(writeBytes(scratch.path("rewritten.cl"), rewrite(preprocessed, tokens, reflection)));
     for (const char *flag : kWarnings)
       command.push_back(flag);
     if (options.version < 400) // MSL 4 is C++17
@@ -202,7 +207,7 @@ private:
           std::string("-disable-llvm-passes"), std::string("-fno-discard-value-names"), std::string("-emit-llvm"),
           std::string("-S"), std::string("-o"), scratch.path("front.ll"), scratch.path("rewritten.cl")})
       command.push_back(word);
-    TQ_TRY_ASSIGN(auto output, runTool(command, scratch.name()));
+    TQ_TRY_ASSIGN(auto output, runTool(command, scratch.path()));
     auto findings = readDiagnostics(output.error, &reflection);
     std::erase_if(findings, [&](const Finding &f) { return broadcasts(f); });
     if (!findings.empty())
@@ -214,24 +219,15 @@ private:
   }
 
   Status optimise() {
-    TQ_TRY_ASSIGN(std::string ir, readFile(scratch.path("front.ll")));
+    TQ_TRY_ASSIGN(std::string ir, readBytes(scratch.path("front.ll")));
     Instrumented instrumented = instrument(ir, tokens, reflection, options.checked);
     if (!instrumented.findings.empty())
       return failure(instrumented.findings);
-    TQ_TRY(writeFile(scratch.path("kernel.ll"), instrumented.ir));
+    TQ_TRY(writeBytes(scratch.path("kernel.ll"), instrumented.ir));
     std::vector<std::string> command = {clang,
                                         "-x",
                                         "ir",
                                         scratch.path("kernel.ll"),
-#if defined(__aarch64__)
-                                        "--target=aarch64-unknown-linux-gnu",
-                                        "-mcpu=native",
-#else
-                                        "--target=x86_64-unknown-linux-gnu",
-                                        "-march=native",
-                                        "-mprefer-vector-width=256",
-#endif
-                                        "-fPIC",
                                         "-shared",
                                         "-nostdlib",
                                         "-fuse-ld=lld",
@@ -239,15 +235,16 @@ private:
                                         options.checked ? "-O1" : "-O2",
                                         "-o",
                                         scratch.path("kernel.so")};
+    command.insert(command.end(), std::begin(kMachine), std::end(kMachine));
     if (options.checked)
       for (const char *flag : {"-fsanitize=thread", "-fno-vectorize", "-fno-slp-vectorize", "-mllvm",
                                "-tsan-instrument-read-before-write=1", "-mllvm", "-tsan-instrument-func-entry-exit=0"})
         command.push_back(flag);
-    TQ_TRY_ASSIGN(auto output, runTool(command, scratch.name()));
+    TQ_TRY_ASSIGN(auto output, runTool(command, scratch.path()));
     if (output.code != 0)
       return failure(1, fmt::format("clang ended with code {} on the checked IR: {}", output.code,
                                     output.error.substr(0, output.error.find('\n'))));
-    TQ_TRY_ASSIGN(library.object, readFile(scratch.path("kernel.so")));
+    TQ_TRY_ASSIGN(library.object, readBytes(scratch.path("kernel.so")));
     return Status();
   }
 
@@ -255,7 +252,7 @@ private:
   const CompileOptions &options;
   std::string clang, preprocessed;
   Shim shim;
-  TemporaryFolder scratch;
+  TemporaryDirectory scratch;
   Tokens tokens;
   Reflection reflection;
   BuiltLibrary library;

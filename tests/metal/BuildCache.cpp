@@ -30,7 +30,7 @@ namespace {
 std::string cacheFolder() {
   const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
   fs::path folder;
-  if (cache && *cache)
+  if (cache && *cache == '/') // a relative one does not count, as in runtime/CompileCache.cpp
     folder = fs::path(cache) / "tq" / "metal";
   else if (home && *home)
     folder = fs::path(home) / ".cache" / "tq" / "metal";
@@ -43,13 +43,13 @@ std::string cacheFolder() {
 
 /// The folder that lasts as long as the process, for want of a cache.
 std::string processFolder() {
-  static TemporaryFolder folder;
-  return folder.ok() ? folder.name() : "";
+  static TemporaryDirectory folder;
+  return folder.ok() ? folder.path() : "";
 }
 
 /// -march=native means another thing on another processor.
 std::string processor() {
-  auto info = readFile("/proc/cpuinfo");
+  auto info = readBytes("/proc/cpuinfo");
   if (!info)
     return "";
   std::string out;
@@ -67,7 +67,7 @@ std::string uniqueSuffix() {
 Status putFile(const std::string &path, std::string_view bytes) {
   std::string part = path + uniqueSuffix();
   std::error_code error;
-  TQ_TRY(writeFile(part, bytes));
+  TQ_TRY(writeBytes(part, bytes));
   fs::rename(part, path, error);
   if (error)
     return Error{fmt::format("{}: {}", path, error.message())};
@@ -78,9 +78,9 @@ Status writeShim(const std::string &folder) {
   std::error_code error;
   fs::create_directories(folder + "/headers/simd", error);
   for (const ShimFile &file : shimFiles())
-    TQ_TRY(writeFile(fmt::format("{}/{}", folder, file.name), file.text));
+    TQ_TRY(writeBytes(fmt::format("{}/{}", folder, file.name), file.text));
   for (std::string_view header : metalHeaders())
-    TQ_TRY(writeFile(fmt::format("{}/headers/{}", folder, header), "#pragma once\n"));
+    TQ_TRY(writeBytes(fmt::format("{}/headers/{}", folder, header), "#pragma once\n"));
   return Status();
 }
 
@@ -172,7 +172,7 @@ Result<std::string> tq::metal::precompiledShim(const Shim &shim, const std::vect
   std::string path = shim.folder + "/" + name;
   if (access(path.c_str(), R_OK) == 0)
     return path;
-  TemporaryFolder scratch;
+  TemporaryDirectory scratch;
   std::string part = path + uniqueSuffix();
   auto arguments = command;
   for (const char *word : {"-w", "-Xclang", "-fno-pch-timestamp", "-Xclang", "-emit-pch", "-c"})
@@ -180,7 +180,7 @@ Result<std::string> tq::metal::precompiledShim(const Shim &shim, const std::vect
   arguments.push_back(shim.folder + "/msl.h");
   arguments.push_back("-o");
   arguments.push_back(part);
-  TQ_TRY_ASSIGN(auto output, runTool(arguments, scratch.name()));
+  TQ_TRY_ASSIGN(auto output, runTool(arguments, scratch.path()));
   std::error_code error;
   if (output.code != 0) {
     fs::remove(part, error);
@@ -196,8 +196,8 @@ std::optional<BuiltLibrary> tq::metal::loadBuild(const std::string &key) {
   std::string folder = cacheFolder();
   if (folder.empty())
     return std::nullopt;
-  auto text = readFile(fmt::format("{}/{}.json", folder, key));
-  auto object = readFile(fmt::format("{}/{}.so", folder, key));
+  auto text = readBytes(fmt::format("{}/{}.json", folder, key));
+  auto object = readBytes(fmt::format("{}/{}.so", folder, key));
   if (!text || !object)
     return std::nullopt;
   json j = json::parse(*text, nullptr, false);

@@ -259,7 +259,7 @@ private:
   Status execute(Statistics *statistics) {
     auto wanted = launch.hostThreads > 0 ? static_cast<uint64_t>(launch.hostThreads)
                                          : std::min<uint64_t>(std::thread::hardware_concurrency(), kMostHostThreads);
-    size_t threads = static_cast<size_t>(std::clamp<uint64_t>(wanted, 1, groups));
+    auto threads = static_cast<size_t>(std::clamp<uint64_t>(wanted, 1, std::min<uint64_t>(groups, kMostWorkers)));
     plan.parallel = threads > 1;
     serials(threads);
     for (size_t i = 0; i < threads; ++i)
@@ -316,7 +316,7 @@ private:
     return *all;
   }
   static Worker &worker(size_t i) {
-    auto &slot = workers()[i % kMostWorkers];
+    auto &slot = workers()[i];
     if (!slot)
       slot = std::make_unique<Worker>();
     return *slot;

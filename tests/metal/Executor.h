@@ -87,7 +87,7 @@ struct Launch {
   std::vector<BufferBinding> buffers;
   std::vector<ThreadgroupBinding> threadgroupMemory;
   Schedule schedule;
-  int hostThreads = 0;   ///< 0: the machine's, at most 4
+  int hostThreads = 0;   ///< 0: the machine's, at most 4; more than 64 are 64
   double timeLimit = 10; ///< processor seconds for one threadgroup, then it counts as an endless loop
 };
 

@@ -169,11 +169,17 @@ kernel void f(device uint *out [[buffer(0)]], uint tg [[threadgroup_position_in_
   Launch launch;
   launch.threadgroups = {500, 1, 1};
   launch.threadsPerThreadgroup = {32, 1, 1};
-  launch.hostThreads = 4;
   launch.buffers = {{0, out.data(), out.size() * 4}};
-  ASSERT_TRUE(library.run("f", launch).ok());
-  for (uint32_t i = 0; i < out.size(); ++i)
-    ASSERT_EQ(out[i], i / 32 * 200);
+  for (int threads : {4, 128}) { // more than there are workers
+    launch.hostThreads = threads;
+    std::ranges::fill(out, 0);
+    Statistics statistics;
+    Status status = library.run("f", launch, &statistics);
+    ASSERT_TRUE(status.ok()) << status.error().message;
+    EXPECT_EQ(statistics.threads, out.size()) << threads << " host threads";
+    for (uint32_t i = 0; i < out.size(); ++i)
+      ASSERT_EQ(out[i], i / 32 * 200) << threads << " host threads";
+  }
 }
 
 /// A race between threadgroups is seen whichever host threads they run on.

@@ -220,6 +220,6 @@ const GoodCase &tq::metal::goodCase(std::string_view kernel) {
 }
 
 std::string tq::metal::caseText(const std::string &file) {
-  auto text = readFile(TQ_METAL_CASES "/" + file);
+  auto text = readBytes(TQ_METAL_CASES "/" + file);
   return text ? *text : "";
 }

@@ -94,12 +94,12 @@ std::string LibraryImage::place(int64_t offset) {
     return known->second;
   std::string &place = places[offset];
   std::string symbolizer = findSymbolizer();
-  TemporaryFolder scratch;
-  if (offset < 0 || symbolizer.empty() || !scratch.ok() || !writeFile(scratch.path("kernel.so"), object).ok())
+  TemporaryDirectory scratch;
+  if (offset < 0 || symbolizer.empty() || !scratch.ok() || !writeBytes(scratch.path("kernel.so"), object).ok())
     return place;
   auto output = runTool({symbolizer, "--functions=none", "--inlines", "--obj=" + scratch.path("kernel.so"),
                          fmt::format("0x{:x}", offset)},
-                        scratch.name());
+                        scratch.path());
   if (!output)
     return place;
   for (std::string_view rest = output->out; !rest.empty();) {

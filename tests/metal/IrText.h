@@ -3,7 +3,10 @@
 #ifndef TQ_TESTS_METAL_IRTEXT_H
 #define TQ_TESTS_METAL_IRTEXT_H
 
+#include <algorithm>
 #include <charconv>
+#include <map>
+#include <string>
 #include <string_view>
 
 namespace tq::metal {
@@ -43,6 +46,54 @@ inline int toInt(std::string_view text) {
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
 }
+
+/// Calls f with each line, without its end.
+template <class F> void forEachLine(std::string_view text, F f) {
+  for (std::string_view rest = text; !rest.empty();) {
+    size_t end = std::min(rest.find('\n'), rest.size());
+    f(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+}
+
+/// An instruction's ", !dbg !12"; empty if it has none.
+inline std::string_view debugTail(std::string_view line) {
+  size_t dbg = line.find(", !dbg");
+  return dbg == line.npos ? std::string_view() : line.substr(dbg, line.find(',', dbg + 2) - dbg);
+}
+
+/// What the lines of code refer to by number, which stands at the end of the IR.
+struct IrMetadata {
+  struct Subprogram {
+    std::string name;
+    int line = 0;
+  };
+
+  explicit IrMetadata(std::string_view ir) {
+    forEachLine(ir, [&](std::string_view line) {
+      if (!line.starts_with("!"))
+        return;
+      std::string id(line.substr(0, line.find(' ')));
+      if (contains(line, "!\"auto-init\""))
+        autoInit = "!annotation " + id;
+      else if (contains(line, "!DISubprogram("))
+        subprograms[id] = {std::string(between(line, "name: \"", "\"")), toInt(between(line, ", line: ", ","))};
+      else if (contains(line, "!DILocation("))
+        locations[id] = toInt(between(line, "line: ", ","));
+    });
+  }
+
+  /// The line in the text of an instruction; 0 if it has none.
+  int lineOf(std::string_view instruction) const {
+    std::string_view tail = debugTail(instruction);
+    auto location = tail.empty() ? locations.end() : locations.find(std::string(tail.substr(7)));
+    return location == locations.end() ? 0 : location->second;
+  }
+
+  std::string autoInit; ///< on stores of what the text leaves uninitialised
+  std::map<std::string, Subprogram> subprograms;
+  std::map<std::string, int> locations;
+};
 
 } // namespace tq::metal
 

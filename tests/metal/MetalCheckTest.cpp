@@ -14,12 +14,12 @@ class MetalCheck : public testing::Test {
 protected:
   ToolOutput run(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), TQ_TOOLS "/metal-check");
-    auto output = runTool(arguments, folder.name());
+    auto output = runTool(arguments, folder.path());
     EXPECT_TRUE(output.ok());
     return output ? *output : ToolOutput();
   }
   std::string file(const std::string &name, const std::string &text) {
-    EXPECT_TRUE(writeFile(folder.path(name), text).ok());
+    EXPECT_TRUE(writeBytes(folder.path(name), text).ok());
     return folder.path(name);
   }
   /// Runs a case over a kernel that doubles four floats.
@@ -41,7 +41,7 @@ protected:
     EXPECT_EQ(std::count(output.error.begin(), output.error.end(), '\n'), 1) << output.error;
   }
 
-  TemporaryFolder folder;
+  TemporaryDirectory folder;
 };
 
 TEST_F(MetalCheck, acceptsGoodText) {
@@ -97,7 +97,7 @@ TEST_F(MetalCheck, includesBesideTheText) {
 }
 
 TEST_F(MetalCheck, runsACase) {
-  ASSERT_TRUE(writeFile(folder.path("x.bin"), std::string(16, '\0')).ok());
+  ASSERT_TRUE(writeBytes(folder.path("x.bin"), std::string(16, '\0')).ok());
   std::string good = launch(R"("buffers": {"0": {"file": "x.bin"}, "1": {"size": 16, "fill": "nan"}},
                                "expect": {"1": {"f32": [0, 0, 0, 0]}})");
   ToolOutput output = runCase(good);

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 
 using namespace tq::metal;
 
@@ -32,6 +33,7 @@ public:
       : source(source), plain(withoutComments(source.text)), t(lex(plain, source.name)) {}
 
   std::vector<Mutant> run() {
+    findWhatComesFromCall();
     for (size_t i = 0; i < t.size(); ++i) {
       barrier(i);
       space(i);
@@ -40,34 +42,44 @@ public:
       matrix(i);
       loop(i);
       lane(i);
+      component(i);
+      binding(i);
     }
-    for (size_t i = 0; i < t.size(); ++i) {
-      definition(i);
+    for (size_t i = 0; i < t.size(); ++i)
       comparison(i);
-    }
+    // What goes into an address that goes into another one is met after that one.
+    for (size_t i = t.size(); i-- > 0;)
+      definition(i);
+    for (const Span &span : addresses)
+      terms(span);
     std::ranges::stable_sort(mutants, {}, &Mutant::offset);
     name();
     return std::move(mutants);
   }
 
 private:
+  /// Characters [from, to).
+  struct Span {
+    size_t from, to;
+    bool holds(size_t at) const { return at >= from && at < to; }
+  };
+
   size_t begin(size_t i) const { return t.all[i].offset; }
   size_t end(size_t i) const { return t.all[i].offset + t.all[i].text.size(); }
 
   void add(Operator kind, size_t from, size_t to, std::string replacement) {
-    Mutant m{source.name, kind, 0, from, to - from, std::move(replacement), "", "", "", ""};
+    Mutant m{source.name, kind, 0, from, to - from, std::move(replacement), {}, {}, {}, {}};
     m.line = static_cast<int>(std::count(plain.begin(), plain.begin() + static_cast<ptrdiff_t>(from), '\n')) + 1;
     m.was = lineAt(source.text, from);
     m.is = lineAt(apply(m, source), from);
     m.next = lineAt(source.text, std::min(source.text.find('\n', from), source.text.size() - 1) + 1);
     mutants.push_back(std::move(m));
   }
-  /// One more and one less than the expression in [from, to).
-  void offByOne(Operator kind, size_t from, size_t to) {
-    std::string_view value = std::string_view(source.text).substr(from, to - from);
+  /// One more and one less than the expression.
+  void offByOne(Operator kind, Span span) {
+    std::string_view value = std::string_view(source.text).substr(span.from, span.to - span.from);
     for (const char *step : {" + 1", " - 1"})
-      add(kind, from, to, fmt::format("({}){}", value, step));
-    spans.push_back({from, to});
+      add(kind, span.from, span.to, fmt::format("({}){}", value, step));
   }
 
   static std::string lineAt(const std::string &text, size_t at) {
@@ -89,8 +101,8 @@ private:
   }
 
   /// The arguments of the call whose `(` is token i, as ranges of characters.
-  std::vector<std::pair<size_t, size_t>> arguments(size_t i) const {
-    std::vector<std::pair<size_t, size_t>> parts;
+  std::vector<Span> arguments(size_t i) const {
+    std::vector<Span> parts;
     size_t close = t.closing(i), from = i + 1;
     for (size_t j = i + 1; j <= close && j < t.size(); ++j) {
       if (j == close || t[j] == ",") {
@@ -137,22 +149,32 @@ private:
         add(Operator::Space, begin(first), begin(first), "threadgroup ");
       return;
     }
-    offByOne(Operator::Index, from, to);
+    offByOne(Operator::Index, {from, to});
+    addresses.push_back({from, to});
   }
 
-  /// *(device const float4*)(x + offset)
+  /// *(device const float4*)(x + offset), or *(device const float4*)x: by one element, and by one vector, which is aligned still.
   void cast(size_t i) {
     if (t[i] != "(" || !isSpace(t[i + 1]))
       return;
     size_t close = t.closing(i);
-    if (t[close - 1] == "*" && t[close + 1] == "(")
-      pointer(begin(close + 1) + 1, partner(begin(close + 1)));
+    if (t[close - 1] != "*")
+      return;
+    char width = t[close - 2].back();
+    std::vector<std::string> steps = {" + 1", " - 1"};
+    if (width >= '2' && width <= '4')
+      steps.insert(steps.end(), {fmt::format(" + {}", width), fmt::format(" - {}", width)});
+    if (t[close + 1] == "(")
+      pointer({begin(close + 1) + 1, partner(begin(close + 1))}, steps);
+    else if (t.isWord(close + 1))
+      for (const std::string &step : steps)
+        add(Operator::Offset, begin(close + 1), end(close + 1), fmt::format("({}{})", t[close + 1], step));
   }
-  /// One more and one less than a pointer's offset; a pointer without one gets one.
-  void pointer(size_t from, size_t to) {
-    for (const char *step : {" + 1", " - 1"})
-      add(Operator::Offset, to, to, step);
-    spans.push_back({from, to});
+  /// A pointer without an offset gets one.
+  void pointer(Span span, const std::vector<std::string> &steps) {
+    for (const std::string &step : steps)
+      add(Operator::Offset, span.to, span.to, step);
+    addresses.push_back(span);
   }
 
   /// simdgroup_load(matrix, pointer, stride), and the same with store.
@@ -161,9 +183,9 @@ private:
       return;
     auto parts = arguments(i + 1);
     if (parts.size() > 1)
-      pointer(parts[1].first, parts[1].second);
+      pointer(parts[1], {" + 1", " - 1"});
     if (parts.size() > 2)
-      offByOne(Operator::Offset, parts[2].first, parts[2].second);
+      offByOne(Operator::Offset, parts[2]);
   }
 
   void loop(size_t i) {
@@ -176,13 +198,21 @@ private:
       } else if (part == 1 && isComparison(j)) {
         compare = j;
       } else if (t[j] == ";") {
-        if (part == 0 && from)
-          offByOne(Operator::LoopStart, begin(from), end(j - 1));
+        if (part == 0 && from) {
+          offByOne(Operator::LoopStart, {begin(from), end(j - 1)});
+          uses.push_back({begin(from), end(j - 1)});
+        }
         if (part == 1 && compare) {
-          offByOne(Operator::LoopBound, begin(compare + 1), end(j - 1));
+          offByOne(Operator::LoopBound, {begin(compare + 1), end(j - 1)});
+          uses.push_back({begin(compare + 1), end(j - 1)});
           bounds.push_back(compare);
         }
         ++part;
+      } else if (part == 2 && t[j] == "+=") {
+        // Not one less: a step of nothing never ends.
+        std::string_view step = std::string_view(source.text).substr(begin(j + 1), end(close - 1) - begin(j + 1));
+        for (const char *change : {"({}) + 1", "({}) * 2"})
+          add(Operator::LoopStep, begin(j + 1), end(close - 1), fmt::format(fmt::runtime(change), step));
       }
     }
   }
@@ -197,12 +227,65 @@ private:
     return t.all[i].kind == Token::Number && (t[i].ends_with("f") || t[i].ends_with("h")) && !t[i].starts_with("0x");
   }
 
+  /// The operand that ends before token i, or begins with it.
+  Span operand(size_t i, int step) const {
+    size_t last = i;
+    for (size_t j = i; j > 0 && j < t.size(); j += static_cast<size_t>(step)) {
+      bool opens = t[j] == "(" || t[j] == "[", closes = t[j] == ")" || t[j] == "]";
+      if (step > 0 ? opens : closes) {
+        j = step > 0 ? t.closing(j) : opening(j);
+      } else if (opens || closes || t[j] == "&&" || t[j] == "||" || t[j] == "?" || t[j] == ":" || t[j] == "," ||
+                 t[j] == ";" || t[j] == "=" || t[j] == "{" || t[j] == "}") {
+        break;
+      }
+      last = j;
+    }
+    return step > 0 ? Span{begin(i), end(last)} : Span{begin(last), end(i)};
+  }
+  size_t opening(size_t i) const {
+    for (size_t j = i; j-- > 0;)
+      if ((t[j] == "(" || t[j] == "[") && t.closing(j) == i)
+        return j;
+    return i;
+  }
+
+  /// Whether a variable of the span comes from the call's parameters, from memory, or from what comes from them.
+  bool dependsOnCall(Span span) const {
+    auto comes = [&](size_t i) { return t.isWord(i) && std::ranges::find(fromCall, t[i]) != fromCall.end(); };
+    for (size_t i = 0; i < t.size(); ++i)
+      if (span.holds(begin(i)) && (comes(i) || t[i] == "["))
+        return true;
+    return false;
+  }
+  /// The variables that do, in the order of the text: a loop's body comes after its head.
+  void findWhatComesFromCall() {
+    fromCall = {"params"};
+    for (size_t i = 1; i + 1 < t.size(); ++i) {
+      bool counts = t[i] == "=" || t[i] == "+=" || (isComparison(i) && t[i - 2] == ";");
+      if (!counts || !t.isWord(i - 1))
+        continue;
+      size_t last = i + 1;
+      while (last + 1 < t.size() && t[last + 1] != ";" && t[last + 1] != "{")
+        ++last;
+      if (dependsOnCall({begin(i + 1), end(last)}))
+        fromCall.push_back(t[i - 1]);
+    }
+  }
+
   /// Not in the head of a loop, where it would say the same as a bound, and not of floats, which are never equal.
   void comparison(size_t i) {
-    if (!isComparison(i) || isFloat(i + 1) || std::ranges::find(bounds, i) != bounds.end())
+    if (t[i] == "==" || t[i] == "!=") {
+      if (t.all[i + 1].kind == Token::Number && !isFloat(i + 1))
+        offByOne(Operator::Compare, {begin(i + 1), end(i + 1)});
+    } else if (isComparison(i) && !isFloat(i + 1) && std::ranges::find(bounds, i) == bounds.end()) {
+      std::string_view s = t[i];
+      add(Operator::Compare, begin(i), end(i), s.size() == 2 ? std::string(s.substr(0, 1)) : std::string(s) + "=");
+    } else {
       return;
-    std::string_view s = t[i];
-    add(Operator::Compare, begin(i), end(i), s.size() == 2 ? std::string(s.substr(0, 1)) : std::string(s) + "=");
+    }
+    Span left = operand(i - 1, -1), right = operand(i + 1, 1);
+    mutants.back().dependsOnCall = dependsOnCall(left) || dependsOnCall(right);
+    uses.insert(uses.end(), {left, right});
   }
 
   /// The last argument of what moves values between lanes.
@@ -212,22 +295,90 @@ private:
       return;
     auto parts = arguments(i + 1);
     if (parts.size() > 1)
-      offByOne(Operator::Lane, parts.back().first, parts.back().second);
+      offByOne(Operator::Lane, parts.back());
   }
 
-  /// uint at = ...; where `at` is part of some index.
-  void definition(size_t i) {
-    if ((t[i] != "uint" && t[i] != "int") || !t.isWord(i + 1) || t[i + 2] != "=" || t[i - 1] == "(")
+  /// v.x
+  void component(size_t i) {
+    static constexpr std::string_view kNames = "xyzw";
+    if (t[i] != "." || t[i + 1].size() != 1 || kNames.find(t[i + 1][0]) == kNames.npos)
       return;
-    bool used = false;
-    for (size_t j = i + 3; j < t.size() && !used; ++j)
-      used = t[j] == t[i + 1] &&
-             std::ranges::any_of(spans, [&](auto span) { return begin(j) >= span.first && begin(j) < span.second; });
-    size_t j = i + 3;
-    while (j < t.size() && t[j] != ";")
-      ++j;
-    if (used)
-      offByOne(Operator::Address, begin(i + 3), end(j - 1));
+    // Within pairs: there may be no z.
+    add(Operator::Component, begin(i + 1), end(i + 1), std::string(1, kNames[kNames.find(t[i + 1][0]) ^ 1]));
+  }
+
+  /// [[buffer(n)]]: changes places with the next parameter of its type.
+  void binding(size_t i) {
+    if (t[i] != "buffer" || t[i + 1] != "(" || t[i - 1] != "[[")
+      return;
+    auto type = [&](size_t at) { // of the parameter, without its name
+      size_t first = at;
+      while (first > 0 && t[first - 1] != "," && t[first - 1] != "(")
+        --first;
+      std::string words;
+      for (; first + 2 < at; ++first)
+        words += std::string(t[first]) + " ";
+      return words;
+    };
+    for (size_t j = i + 4; j < t.size() && t[j] != "{"; ++j)
+      if (t[j] == "buffer" && t[j - 1] == "[[" && type(j) == type(i)) {
+        std::string_view between = std::string_view(source.text).substr(end(i + 2), begin(j + 2) - end(i + 2));
+        add(Operator::Binding, begin(i + 2), end(j + 2), fmt::format("{}{}{}", t[j + 2], between, t[i + 2]));
+        return;
+      }
+  }
+
+  static bool isInteger(std::string_view word) { return word == "uint" || word == "int"; }
+
+  /// Whether the name of token i, or of its namesakes, stands in one of the spans.
+  bool standsIn(const std::vector<Span> &spans, size_t i) const {
+    for (size_t j = 0; j < t.size(); ++j)
+      if (t[j] == t[i] && j != i && std::ranges::any_of(spans, [&](Span span) { return span.holds(begin(j)); }))
+        return true;
+    return false;
+  }
+
+  /// uint at = ...; or at = ...; where `at` is part of some address or of a bound.
+  void definition(size_t i) {
+    bool declared = isInteger(t[i - 1]), assigned = t[i - 1] == ";" || t[i - 1] == "{" || t[i - 1] == "}";
+    if (!t.isWord(i) || t[i + 1] != "=" || !(declared || assigned) || (declared && t[i - 2] == "("))
+      return;
+    if (assigned && !isDeclaredInteger(t[i]))
+      return;
+    size_t last = i + 2;
+    while (last + 1 < t.size() && t[last + 1] != ";")
+      ++last;
+    Span value = {begin(i + 2), end(last)};
+    bool address = standsIn(addresses, i);
+    if (!address && !standsIn(uses, i))
+      return;
+    offByOne(Operator::Address, value);
+    (address ? addresses : uses).push_back(value);
+  }
+  /// uint at;
+  bool isDeclaredInteger(std::string_view name) const {
+    for (size_t j = 1; j + 1 < t.size(); ++j)
+      if (t[j] == name && isInteger(t[j - 1]) && t[j + 1] == ";")
+        return true;
+    return false;
+  }
+
+  /// Every variable and every number of an address, unless it is all of it or a subscript of its own.
+  void terms(Span span) {
+    auto first = std::ranges::lower_bound(t.all, span.from, {}, &Token::offset);
+    for (auto i = static_cast<size_t>(first - t.all.begin()); i < t.size() && end(i) <= span.to; ++i) {
+      bool all = begin(i) == span.from && end(i) == span.to;
+      bool pointer = begin(i) == span.from && (t[i + 1] == "+" || all); // of a cast or a matrix
+      bool inner = t[i - 1] == "[" && t[i + 1] == "]";
+      if (!termsDone.insert(i).second)
+        continue; // an address within another
+      bool number = t.all[i].kind == Token::Number && !isFloat(i);
+      bool variable = t.isWord(i) && !isSpace(t[i]) && !isInteger(t[i]) && t[i - 1] != "." && t[i - 1] != "::" &&
+                      t[i + 1] != "(" && t[i + 1] != "[" && t[i + 1] != "." && t[i + 1] != "<";
+      if (!all && !pointer && !inner && (number || variable))
+        for (const char *step : {"+", "-"})
+          add(Operator::Term, begin(i), end(i), fmt::format("({} {} 1)", t[i], step));
+    }
   }
 
   void name() {
@@ -246,16 +397,19 @@ private:
   std::string plain;
   Tokens t;
   std::vector<Mutant> mutants;
-  std::vector<std::pair<size_t, size_t>> spans; ///< indices, offsets, bounds
-  std::vector<size_t> bounds;                   ///< comparisons in the heads of loops
+  std::vector<Span> addresses; ///< indices, offsets, and what goes into them
+  std::vector<Span> uses;      ///< other places where integers matter: bounds, comparisons
+  std::vector<std::string_view> fromCall;
+  std::set<size_t> termsDone; ///< tokens
+  std::vector<size_t> bounds; ///< comparisons in the heads of loops
 };
 
 } // namespace
 
 const char *tq::metal::nameOf(Operator kind) {
-  static constexpr const char *kNames[kOperators] = {"barrier-removed", "barrier-weakened", "space",   "extent",
-                                                     "index",           "offset",           "address", "loop-start",
-                                                     "loop-bound",      "compare",          "lane"};
+  static constexpr const char *kNames[kOperators] = {
+      "barrier-removed", "barrier-weakened", "space",     "extent",  "index", "offset",    "address", "term",
+      "loop-start",      "loop-bound",       "loop-step", "compare", "lane",  "component", "binding"};
   return kNames[static_cast<size_t>(kind)];
 }
 

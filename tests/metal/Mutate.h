@@ -21,13 +21,17 @@ enum class Operator : uint8_t {
   Extent,          ///< an array one element smaller
   Index,           ///< of a subscript
   Offset,          ///< added to a pointer, or a matrix's stride
-  Address,         ///< an integer variable that goes into subscripts, offsets or bounds
+  Address,         ///< an integer variable that goes into subscripts, offsets, bounds or comparisons
+  Term,            ///< a variable or a number within a subscript, an offset or an address
   LoopStart,
   LoopBound,
-  Compare, ///< < for <=, and so on, of integers
-  Lane,    ///< of a shuffle or broadcast
+  LoopStep,
+  Compare,   ///< < for <=, and so on, of integers; the number behind == or !=
+  Lane,      ///< of a shuffle or broadcast
+  Component, ///< of a vector
+  Binding,   ///< two buffers of one type change places
 };
-constexpr int kOperators = 11;
+constexpr int kOperators = 15;
 const char *nameOf(Operator kind);
 
 struct Mutant {
@@ -40,6 +44,7 @@ struct Mutant {
   std::string next;    ///< the line that follows it, likewise
   /// Of kernel, operator, line and their number among equals: stays when other lines change.
   std::string id;
+  bool dependsOnCall = false; ///< a comparison of what may differ from call to call
 };
 
 /// One kernel as a text of its own: what precedes all kernels, and the kernel.

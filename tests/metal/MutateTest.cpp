@@ -21,17 +21,25 @@ using namespace metal;
 [[max_total_threads_per_threadgroup(32)]]
 kernel void first(device const float* x [[buffer(0)]],
                   device float* y [[buffer(1)]],
+                  device const float* z [[buffer(2)]],
+                  constant int* params [[buffer(3)]],
                   uint lane [[thread_index_in_simdgroup]]) {
   alignas(16) threadgroup float part[32];
   float own[2];
   part[lane] = x[lane];
   threadgroup_barrier(mem_flags::mem_threadgroup);
-  uint at = lane * 4u;
+  uint row = lane / 8u;
+  uint at = row * 32u + lane % 8u * 4u;
+  uint keys = uint(params[0]) + 1u;
   for (uint i = 1u; i < 2u; i += 1u) {
     own[i] = simd_shuffle_xor(part[i], 2u);
   }
+  float2 pair = float2(own[1], z[lane]);
   if (lane < 8u && own[1] > 0.5f) {
-    *(device float4*)(y + at) = float4(own[1]);
+    *(device float4*)(y + at) = float4(pair.y);
+  }
+  if (lane == 9u || lane < keys) {
+    *(device float4*)y = float4(0.0f);
   }
 }
 
@@ -78,7 +86,7 @@ TEST_F(Mutate, everyOperator) {
   expect("barrier-weakened: simdgroup_barrier(mem_flags::mem_threadgroup);");
   for (const char *space : {"constant", "threadgroup", "thread"}) {
     expect("space: " + std::string(space) + " float* y [[buffer(1)]],");
-    expect("space: *(" + std::string(space) + " float4*)(y + at) = float4(own[1]);");
+    expect("space: *(" + std::string(space) + " float4*)(y + at) = float4(pair.y);");
   }
   expect("space: alignas(16) thread float part[32];");
   expect("space: threadgroup float own[2];");
@@ -88,18 +96,37 @@ TEST_F(Mutate, everyOperator) {
     auto change = [&](const std::string &before, const std::string &after) { expect(before + step + after); };
     change("index: part[(lane) ", " 1] = x[lane];");
     change("index: part[lane] = x[(lane) ", " 1];");
-    change("address: uint at = (lane * 4u) ", " 1;");
+    change("address: uint at = (row * 32u + lane % 8u * 4u) ", " 1;");
+    change("address: uint row = (lane / 8u) ", " 1;");
+    change("term: uint row = lane / (8u ", " 1);");
+    change("term: uint row = (lane ", " 1) / 8u;");
+    change("term: uint at = row * 32u + lane % 8u * (4u ", " 1);");
+    change("term: uint at = (row ", " 1) * 32u + lane % 8u * 4u;");
+    change("address: uint keys = (uint(params[0]) + 1u) ", " 1;");
     change("loop-start: for (uint i = (1u) ", " 1; i < 2u; i += 1u) {");
     change("loop-bound: for (uint i = 1u; i < (2u) ", " 1; i += 1u) {");
     change("lane: own[i] = simd_shuffle_xor(part[i], (2u) ", " 1);");
-    change("offset: *(device float4*)(y + at ", " 1) = float4(own[1]);");
+    change("offset: *(device float4*)(y + at ", " 1) = float4(pair.y);");
+    change("offset: *(device float4*)(y + at ", " 4) = float4(pair.y);");
+    change("offset: *(device float4*)(y ", " 4) = float4(0.0f);");
+    change("compare: if (lane == (9u) ", " 1 || lane < keys) {");
   }
   expect("compare: if (lane <= 8u && own[1] > 0.5f) {");
+  expect("loop-step: for (uint i = 1u; i < 2u; i += (1u) + 1) {");
+  expect("loop-step: for (uint i = 1u; i < 2u; i += (1u) * 2) {");
+  expect("component: *(device float4*)(y + at) = float4(pair.x);");
+  expect("binding: kernel void first(device const float* x [[buffer(2)]],");
   // Attributes are no subscripts, comparisons of floats no bounds.
   for (const std::string &change : changes) {
     EXPECT_EQ(change.find("[buffer((0"), change.npos) << change;
     EXPECT_EQ(change.find(">="), change.npos) << change;
   }
+}
+
+TEST_F(Mutate, comparisonsThatDependOnTheCall) {
+  for (const Mutant &m : mutantsOf(kernels[0]))
+    if (m.kind == Operator::Compare && m.replacement == "<=")
+      EXPECT_EQ(m.dependsOnCall, m.is.find("lane <= keys") != m.is.npos) << m.is;
 }
 
 TEST_F(Mutate, namesAreTheirOwnAndStay) {

@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 
 #include <fcntl.h>
@@ -82,39 +81,7 @@ Result<ToolOutput> tq::metal::runTool(const std::vector<std::string> &arguments,
       return Error{fmt::format("{}: {}", arguments[0], strerror(errno))};
   ToolOutput output;
   output.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  TQ_TRY_ASSIGN(output.out, readFile(out));
-  TQ_TRY_ASSIGN(output.error, readFile(err));
+  TQ_TRY_ASSIGN(output.out, readBytes(out));
+  TQ_TRY_ASSIGN(output.error, readBytes(err));
   return output;
-}
-
-TemporaryFolder::TemporaryFolder() {
-  std::error_code error;
-  fs::path parent = fs::temp_directory_path(error);
-  std::string pattern = ((error ? fs::path("/tmp") : parent) / "tq-metal-XXXXXX").string();
-  if (mkdtemp(pattern.data()))
-    folder = pattern;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code error;
-  if (ok())
-    fs::remove_all(folder, error);
-}
-
-Result<std::string> tq::metal::readFile(const std::string &path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf()).good())
-    if (!file || file.peek() != std::ifstream::traits_type::eof())
-      return Error{fmt::format("{}: cannot read: {}", path, strerror(errno))};
-  return std::move(text).str();
-}
-
-Status tq::metal::writeFile(const std::string &path, std::string_view bytes) {
-  std::ofstream file(path, std::ios::binary);
-  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  file.close();
-  if (!file)
-    return Error{fmt::format("{}: cannot write: {}", path, strerror(errno))};
-  return Status();
 }

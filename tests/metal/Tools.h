@@ -4,6 +4,7 @@
 #define TQ_TESTS_METAL_TOOLS_H
 
 #include "runtime/Status.h"
+#include "tests/TemporaryDirectory.h"
 
 #include <string>
 #include <vector>
@@ -21,24 +22,6 @@ struct ToolOutput {
 };
 /// Runs a program to its end. Output is collected through files in `folder`.
 Result<ToolOutput> runTool(const std::vector<std::string> &arguments, const std::string &folder);
-
-/// A folder that goes with the object.
-class TemporaryFolder {
-public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder &) = delete;
-  TemporaryFolder &operator=(const TemporaryFolder &) = delete;
-  bool ok() const { return !folder.empty(); }
-  std::string path(const std::string &name) const { return folder + "/" + name; }
-  const std::string &name() const { return folder; }
-
-private:
-  std::string folder;
-};
-
-Result<std::string> readFile(const std::string &path);
-Status writeFile(const std::string &path, std::string_view bytes);
 
 } // namespace tq::metal
 

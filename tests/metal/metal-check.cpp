@@ -56,7 +56,7 @@ void listKernels(const Library &library) {
 }
 
 int check(const Options &options) {
-  auto text = readFile(options.file);
+  auto text = readBytes(options.file);
   if (!text)
     return fail(text.message(), false);
   CompileOptions compile;

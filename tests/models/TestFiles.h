@@ -5,11 +5,11 @@
 
 #include "models/Checkpoint.h"
 #include "models/formats/Json.h"
+#include "tests/TemporaryDirectory.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -23,37 +23,24 @@ namespace fs = std::filesystem;
 /// tests/data/<path>; TQ_TEST_DATA comes from CMake.
 inline fs::path data(const std::string &path) { return fs::path(TQ_TEST_DATA) / path; }
 
-inline std::string readFile(const fs::path &path) {
-  std::ifstream stream(path, std::ios::binary);
-  std::stringstream text;
-  text << stream.rdbuf();
-  return text.str();
-}
+inline std::string readFile(const fs::path &path) { return readWhole(path); }
+inline void writeFile(const fs::path &path, std::string_view text) { writeWhole(path, text); }
 
-inline void writeFile(const fs::path &path, std::string_view text) {
-  std::ofstream(path, std::ios::binary).write(text.data(), text.size());
-}
-
-/// A directory that disappears with the object.
+/// A directory that disappears with the object, and names in it as paths.
 class TempDir {
+  TemporaryDirectory directory;
+
 public:
-  TempDir() {
-    static std::atomic<int> count = 0;
-    path = fs::temp_directory_path() / ("tq-models-" + std::to_string(::getpid()) + "-" + std::to_string(count++));
-    fs::create_directories(path);
-  }
+  TempDir() { fs::permissions(path, fs::perms(0755)); } // some tests read it as another user
   /// A writable copy of the files in tests/data/<source>.
   explicit TempDir(const std::string &source) : TempDir() {
     for (const auto &entry : fs::directory_iterator(data(source)))
       writeFile(path / entry.path().filename(), readFile(entry.path()));
   }
-  TempDir(const TempDir &) = delete;
-  TempDir &operator=(const TempDir &) = delete;
-  ~TempDir() { fs::remove_all(path); }
 
   fs::path operator/(const std::string &name) const { return path / name; }
 
-  fs::path path;
+  const fs::path path = directory.path();
 };
 
 struct Tensor {

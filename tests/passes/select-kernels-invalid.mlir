@@ -72,3 +72,49 @@ func.func @sampling(%x: tensor<?x64xf32>) -> tensor<?xi32>
   }
   return %y : tensor<?xi32>
 }
+
+// -----
+
+// Micro-kernels read and write pages of f16 or f32: another state would be read as one of these, beyond its pages.
+!kv = !tq.kv<heads = 1, k = 64, v = 64, kEncoding = #tq.dense<bf16>, vEncoding = #tq.dense<bf16>>
+tq.state @kv.0 : !kv
+func.func @attention_bf16(%q: tensor<?x1x64xf32>, %pos: tensor<?xi32>) -> tensor<?x1x64xf32>
+    attributes {tq.max_tokens = 1 : i64, tq.max_out = 1 : i64} {
+  %kv = tq.get_state @kv.0 : !kv
+  // expected-error @+1 {{no skeleton of this target can run the launch of tq.sdpa; state @kv.0 holds keys as #tq.dense<bf16> and values as #tq.dense<bf16>, but kernels need both as f16 or both as f32: choose with k and v of --tq-encode-states}}
+  %y = tq.launch "a" (%a = %q : tensor<?x1x64xf32>, %s = %kv : !kv, %p = %pos : tensor<?xi32>) -> tensor<?x1x64xf32> {
+    %b = tq.sdpa %a, %s, %p {scale = 1.0 : f32} : (tensor<?x1x64xf32>, !kv, tensor<?xi32>) -> tensor<?x1x64xf32>
+    tq.yield %b : tensor<?x1x64xf32>
+  }
+  return %y : tensor<?x1x64xf32>
+}
+
+// -----
+
+!kv = !tq.kv<heads = 1, k = 64, v = 64, kEncoding = #tq.codebook<bits = 4, group = 64>, vEncoding = #tq.codebook<bits = 4, group = 64>>
+tq.state @kv.7 : !kv
+func.func @append_codebook(%k: tensor<?x1x64xf32>, %pos: tensor<?xi32>) -> tensor<?x1x64xf32>
+    attributes {tq.max_tokens = 1 : i64, tq.max_out = 1 : i64} {
+  %kv = tq.get_state @kv.7 : !kv
+  // expected-error @+1 {{no skeleton of this target can run the launch; state @kv.7 holds keys as #tq.codebook<bits = 4, group = 64>}}
+  tq.launch "a" (%a = %k : tensor<?x1x64xf32>, %s = %kv : !kv, %p = %pos : tensor<?xi32>) {
+    tq.kv_append %s, %a, %a, %p : !kv, tensor<?x1x64xf32>, tensor<?x1x64xf32>, tensor<?xi32>
+    tq.yield
+  }
+  return %k : tensor<?x1x64xf32>
+}
+
+// -----
+
+!kv = !tq.kv<heads = 1, k = 64, v = 64, kEncoding = #tq.dense<f16>, vEncoding = #tq.dense<f32>>
+tq.state @kv.0 : !kv
+func.func @append_mixed(%k: tensor<?x1x64xf32>, %pos: tensor<?xi32>) -> tensor<?x1x64xf32>
+    attributes {tq.max_tokens = 1 : i64, tq.max_out = 1 : i64} {
+  %kv = tq.get_state @kv.0 : !kv
+  // expected-error @+1 {{state @kv.0 holds keys as #tq.dense<f16> and values as #tq.dense<f32>}}
+  tq.launch "a" (%a = %k : tensor<?x1x64xf32>, %s = %kv : !kv, %p = %pos : tensor<?xi32>) {
+    tq.kv_append %s, %a, %a, %p : !kv, tensor<?x1x64xf32>, tensor<?x1x64xf32>, tensor<?xi32>
+    tq.yield
+  }
+  return %k : tensor<?x1x64xf32>
+}

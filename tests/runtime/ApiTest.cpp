@@ -51,8 +51,33 @@ TEST(Api, FeedSampleRewind) {
   sampling.min_p = 2;
   EXPECT_EQ(tq_set_sampling(session, &sampling), TQ_ERROR_ARGUMENT);
   sampling.min_p = 0;
+  for (double penalty : {0.0, 1e-4, 1e4, -1.0}) {
+    sampling.repetition_penalty = penalty;
+    EXPECT_EQ(tq_set_sampling(session, &sampling), TQ_ERROR_ARGUMENT) << penalty;
+  }
   sampling.repetition_penalty = 1.5;
   EXPECT_EQ(tq_set_sampling(session, &sampling), TQ_OK);
+  tq_session_close(session);
+  tq_close(model);
+}
+
+TEST(Api, DefaultsAreInRange) {
+  ToyPackage toy;
+  toy.manifest.model.generation = {
+      {"temperature", -1}, {"top_k", 1000}, {"top_p", 2}, {"min_p", -3}, {"repetition_penalty", 0}};
+  toy.write();
+  tq_model *model = nullptr;
+  ASSERT_EQ(tq_open(toy.path().c_str(), nullptr, &model), TQ_OK) << tq_last_error();
+  tq_sampling sampling = tq_default_sampling(model);
+  EXPECT_EQ(sampling.temperature, 0);
+  EXPECT_EQ(sampling.top_k, 64);
+  EXPECT_EQ(sampling.top_p, 1);
+  EXPECT_EQ(sampling.min_p, 0);
+  EXPECT_EQ(sampling.repetition_penalty, 1e-3);
+  EXPECT_EQ(sampling.repetition_context, 64);
+  tq_session *session = nullptr;
+  ASSERT_EQ(tq_session_open(model, nullptr, &session), TQ_OK) << tq_last_error();
+  EXPECT_EQ(tq_set_sampling(session, &sampling), TQ_OK) << tq_last_error();
   tq_session_close(session);
   tq_close(model);
 }
@@ -72,6 +97,18 @@ TEST(Api, Errors) {
   tq_session_options options = {};
   options.cpu = "pdp11";
   EXPECT_EQ(tq_session_open(model, &options, &session), TQ_ERROR_DEVICE);
+  for (int threads : {-1, 1025}) {
+    options = {};
+    options.threads = threads;
+    EXPECT_EQ(tq_session_open(model, &options, &session), TQ_ERROR_ARGUMENT);
+    std::string sentence =
+        ": " + std::to_string(threads) + " threads, but there can be 1 to 1024, or 0 for the default";
+    EXPECT_EQ(tq_last_error(), "tq_session_open" + sentence);
+    tq_open_options how = {.verify = 0, .threads = threads};
+    tq_model *other = nullptr;
+    EXPECT_EQ(tq_open(toy.path().c_str(), &how, &other), TQ_ERROR_ARGUMENT);
+    EXPECT_EQ(tq_last_error(), "tq_open" + sentence);
+  }
   options = {};
   options.context = 101;
   EXPECT_EQ(tq_session_open(model, &options, &session), TQ_ERROR_ARGUMENT);

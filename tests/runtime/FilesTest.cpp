@@ -2,6 +2,7 @@
 
 #include "runtime/AtomicDirectory.h"
 #include "runtime/LogitsWriter.h"
+#include "runtime/ReadFile.h"
 #include "runtime/StopFilter.h"
 #include "tests/runtime/ToyPackage.h"
 
@@ -17,6 +18,30 @@ namespace {
 
 size_t entriesIn(const std::string &path) {
   return std::distance(fs::directory_iterator(path), fs::directory_iterator());
+}
+
+TEST(ReadFile, WholeOrASentence) {
+  TemporaryDirectory directory;
+  std::string path = directory.path("x"), bytes(100000, 'a');
+  bytes[70000] = '\0';
+  writeWhole(path, bytes);
+  EXPECT_EQ(readFile(path, kAnySize).value(), bytes);
+  EXPECT_EQ(readFile(path, bytes.size()).value(), bytes);
+  EXPECT_EQ(readFile(path, 99999).message(), path + ": has at least 100000 bytes, but at most 99999 are read");
+  writeWhole(path, "");
+  EXPECT_EQ(readFile(path, 0).value(), "");
+  EXPECT_EQ(readFile("/nowhere", 1).message(), "/nowhere: cannot read: No such file or directory");
+  EXPECT_EQ(readFile(directory.path(), kAnySize).message(), directory.path() + ": cannot read: Is a directory");
+  // Files without a size.
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  ASSERT_EQ(write(ends[1], bytes.data(), 5000), 5000);
+  close(ends[1]);
+  EXPECT_EQ(readFile("/dev/fd/" + std::to_string(ends[0]), 5000).value(), bytes.substr(0, 5000));
+  close(ends[0]);
+  if (fs::exists("/dev/zero")) {
+    EXPECT_FALSE(readFile("/dev/zero", 1 << 20).ok());
+  }
 }
 
 TEST(LogitsWriter, ReadBack) {

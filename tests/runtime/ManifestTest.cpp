@@ -118,6 +118,12 @@ TEST(Manifest, Rules) {
        "toy.decode: an arena of 1125899906842624 bytes, scratch of 64"},
       {entry([](Entry &e) { e.inputs[0].offset = 4; }), "toy.decode.ids: 4 bytes at 4 in an arena of 1088"},
       {entry([](Entry &e) { e.inputs[0].bytes = 3; }), "toy.decode.ids: 3 bytes at 0 in an arena of 1088"},
+      {entry([](Entry &e) { e.inputs.push_back({"pos", 64, 3, 4}); }),
+       "toy.decode.pos: 3 bytes at 64 in an arena of 1088"},
+      {[](Manifest &m) { m.targets[0].entries[2].inputs.push_back({"pos", 128, 124, 4}); }, // of 32 tokens
+       "toy.prefill.pos: 124 bytes at 128 in an arena of 2048"},
+      {entry([](Entry &e) { e.inputs[0].name = "embedding"; }), "toy.decode: input 'embedding' is neither ids nor pos"},
+      {entry([](Entry &e) { e.outputs[0].name = "hidden"; }), "toy.decode: output 'hidden' is not logits"},
       {entry([](Entry &e) { e.outputs[0].row_stride = 252; }), "toy.decode.logits: rows of 252 bytes for 64 logits"},
       {entry([](Entry &e) { e.outputs[0].offset = 1024; }), "toy.decode.logits: 320 bytes at 1024 in an arena of 1088"},
       {step([](Step &s) { s.kernel = ""; }), "toy.decode.steps[1]: '' is not a kernel"},

@@ -174,6 +174,23 @@ TEST(Run, Usage) {
     EXPECT_EQ(outcome.out, "");
   }
   EXPECT_EQ(run("").code, 2);
+  // Options that would have no effect.
+  const std::pair<const char *, const char *> idle[] = {
+      {"--token-ids 1 --echo", "--echo belongs to -p or text from standard input"},
+      {"--bench tg8 --echo", "--echo belongs to -p or text from standard input"},
+      {"-p x --echo --json", "--echo and --json exclude each other"},
+      {"--metal-selftest --logits x", "--logits belongs to -p, --token-ids or text from standard input"},
+      {"--verify --logits x", "--logits belongs to -p, --token-ids or text from standard input"},
+      {"--metal-selftest --trace x", "--trace belongs to a run of the model"},
+      {"--verify --trace x", "--trace belongs to a run of the model"},
+      {"--token-ids 1 --device metal-emulated --cpu toy", "--cpu belongs to --device=host"},
+      {"--metal-selftest --cpu toy", "--cpu belongs to --device=host"},
+  };
+  for (const auto &[arguments, sentence] : idle) {
+    Outcome outcome = run(toy.path() + " " + arguments);
+    EXPECT_EQ(outcome.code, 2) << arguments << outcome.err;
+    EXPECT_TRUE(outcome.err.starts_with(std::string("error: ") + sentence)) << outcome.err;
+  }
   Outcome help = run("--help");
   EXPECT_EQ(help.code, 0);
   EXPECT_NE(help.out.find("Examples:"), std::string::npos);
@@ -251,6 +268,9 @@ TEST(RunText, Prompt) {
   std::string input = toy.outside("input");
   writeWhole(input, "<|endoftext|>Once upon\n");
   EXPECT_EQ(run(toy.path() + " -n 20 --temp 0 --ignore-eos", "<" + input).out, outcome.out);
+  for (const std::string &source : {std::string(" -p '<|endoftext|>Once upon'"), std::string()})
+    EXPECT_EQ(run(toy.path() + source + " -n 20 --temp 0 --ignore-eos --echo", "<" + input).out,
+              "<|endoftext|>Once upon" + outcome.out);
   auto json =
       nlohmann::json::parse(run(toy.path() + " -p '<|endoftext|>Once upon' -n 20 --temp 0 --ignore-eos --json").out);
   EXPECT_EQ(json["text"].get<std::string>() + "\n", outcome.out);

@@ -85,9 +85,7 @@ TEST(Session, Rewind) {
   std::ranges::reverse(others);
   Fixture fixture({.shufflePages = 9});
   fixture.feed(tokens, 1);
-  uint64_t bytes = fixture.session->stateBytes();
   fixture.session->rewind(20);
-  EXPECT_LT(fixture.session->stateBytes(), bytes);
   EXPECT_TRUE(fixture.session->logits().empty());
   std::vector<int32_t> text(tokens.begin(), tokens.begin() + 20);
   text.insert(text.end(), others.begin(), others.end());
@@ -97,6 +95,13 @@ TEST(Session, Rewind) {
     EXPECT_EQ(got[i], expected[20 + i]);
   fixture.session->rewind(1000); // no further than it is
   EXPECT_EQ(fixture.session->position(), 80);
+  // Pages come back: there are just enough for the context.
+  std::vector<int32_t> all = someTokens(100);
+  expected = fixture.toy.reference(all);
+  for (int i = 0; i < 5; ++i) {
+    fixture.session->rewind(0);
+    EXPECT_EQ(fixture.feed(all, 100), expected);
+  }
 }
 
 TEST(Session, Refusals) {
@@ -117,6 +122,18 @@ TEST(Session, Refusals) {
   };
   EXPECT_EQ(refusal({.context = 101}), "toy.tqpkg: cannot serve a context of 101 tokens; the package allows 1 to 100");
   EXPECT_EQ(refusal({.chunk = 33}), "toy.tqpkg: cannot take chunks of 33 tokens; the package allows 1 to 32");
+}
+
+TEST(HostDevice, ScratchThatIsNotThere) {
+  ToyPackage toy;
+  toy.manifest.targets[0].entries[0].scratch_bytes = 1ull << 44; // the most that a manifest may say
+  toy.write();
+  auto package = Package::open(toy.path());
+  ASSERT_TRUE(package.ok()) << package.message();
+  // For 16 of them a process has not even the addresses.
+  EXPECT_EQ(createHostDevice(*package, {16, ""}).message(),
+            "toy.tqpkg: cannot reserve 17592186044416 bytes of scratch for each of 16 threads: Cannot allocate memory; "
+            "use fewer threads");
 }
 
 TEST(Session, Cancel) {

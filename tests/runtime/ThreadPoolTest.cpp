@@ -34,6 +34,12 @@ void afterAll(void *const *bindings, const int32_t *, void *, int64_t begin, int
     to[i] = least + 1;
 }
 
+std::unique_ptr<ThreadPool> makePool(int threads, uint64_t scratchBytes) {
+  auto pool = ThreadPool::create(threads, scratchBytes);
+  EXPECT_TRUE(pool.ok()) << pool.message();
+  return *std::move(pool);
+}
+
 void nap(void *const *, const int32_t *, void *, int64_t, int64_t) {
   std::this_thread::sleep_for(std::chrono::microseconds(50));
 }
@@ -42,12 +48,12 @@ TEST(ThreadPool, EveryTaskOnce) {
   for (int threads : {1, 2, 3, 8})
     for (int64_t tasks : {0, 1, 2, 7, 64, 1000, 200000})
       for (int64_t grain : {1, 3, 64, 1000000}) {
-        ThreadPool pool(threads, 64);
+        std::unique_ptr<ThreadPool> pool = makePool(threads, 64);
         std::vector<uint32_t> counts(tasks);
         void *bindings[] = {counts.data()};
-        pool.run({countTasks, bindings, tasks, grain}, nullptr, true);
-        pool.run({countTasks, bindings, tasks, grain}, nullptr, true);
-        pool.wait();
+        pool->run({countTasks, bindings, tasks, grain}, nullptr, true);
+        pool->run({countTasks, bindings, tasks, grain}, nullptr, true);
+        pool->wait();
         for (uint32_t count : counts)
           ASSERT_EQ(count, 2u) << threads << " " << tasks << " " << grain;
       }
@@ -56,15 +62,15 @@ TEST(ThreadPool, EveryTaskOnce) {
 TEST(ThreadPool, BarriersHold) {
   // More threads than cores: claims are lost and found all the time.
   for (int threads : {2, 4}) {
-    ThreadPool pool(threads, 64);
+    std::unique_ptr<ThreadPool> pool = makePool(threads, 64);
     int64_t size = 24;
     std::vector<uint32_t> a(size), b(size);
     void *forth[] = {a.data(), b.data(), &size}, *back[] = {b.data(), a.data(), &size};
     for (uint32_t i = 0; i < 5000; ++i) {
-      pool.run({afterAll, forth, size, 1 + i % 5}, nullptr, true);
-      pool.run({afterAll, back, size, 1}, nullptr, true);
+      pool->run({afterAll, forth, size, 1 + i % 5}, nullptr, true);
+      pool->run({afterAll, back, size, 1}, nullptr, true);
     }
-    pool.wait();
+    pool->wait();
     for (uint32_t value : a)
       ASSERT_EQ(value, 10000u);
   }
@@ -72,7 +78,7 @@ TEST(ThreadPool, BarriersHold) {
 
 TEST(ThreadPool, WithoutBarriers) {
   // Many more launches than the ring has slots, all independent, then one that needs them all.
-  ThreadPool pool(3, 64);
+  std::unique_ptr<ThreadPool> pool = makePool(3, 64);
   constexpr int64_t kLaunches = 37;
   int64_t size = kLaunches * 8;
   for (uint32_t round = 0; round < 300; ++round) {
@@ -81,10 +87,10 @@ TEST(ThreadPool, WithoutBarriers) {
     for (int64_t i = 0; i < kLaunches; ++i)
       bindings.push_back(counts.data() + 8 * i);
     for (int64_t i = 0; i < kLaunches; ++i)
-      pool.run({countTasks, &bindings[i], 8, i % 3 == 0 ? 8 : 1}, nullptr, i == 0);
+      pool->run({countTasks, &bindings[i], 8, i % 3 == 0 ? 8 : 1}, nullptr, i == 0);
     void *all[] = {counts.data(), after.data(), &size};
-    pool.run({afterAll, all, size, 16}, nullptr, true);
-    pool.wait();
+    pool->run({afterAll, all, size, 16}, nullptr, true);
+    pool->wait();
     for (uint32_t value : after)
       ASSERT_EQ(value, 2u);
   }
@@ -92,13 +98,13 @@ TEST(ThreadPool, WithoutBarriers) {
 
 TEST(ThreadPool, SleepersWake) {
   // Pauses longer than the helpers' patience, on either side.
-  ThreadPool pool(2, 64);
+  std::unique_ptr<ThreadPool> pool = makePool(2, 64);
   for (int i = 0; i < 200; ++i) {
     std::vector<uint32_t> counts(16);
     void *bindings[] = {counts.data()};
-    pool.run({nap, nullptr, 4, 1}, nullptr, true);
-    pool.run({countTasks, bindings, 16, 1}, nullptr, true);
-    pool.wait();
+    pool->run({nap, nullptr, 4, 1}, nullptr, true);
+    pool->run({countTasks, bindings, 16, 1}, nullptr, true);
+    pool->wait();
     if (i % 4 == 0)
       std::this_thread::sleep_for(std::chrono::microseconds(200));
     for (uint32_t count : counts)
@@ -118,9 +124,9 @@ void recordScratch(void *const *, const int32_t *, void *scratch, int64_t, int64
 }
 
 TEST(ThreadPool, OneScratchPerThread) {
-  ThreadPool pool(3, 100);
-  pool.run({recordScratch, nullptr, 60, 1}, nullptr, true);
-  pool.wait();
+  std::unique_ptr<ThreadPool> pool = makePool(3, 100);
+  pool->run({recordScratch, nullptr, 60, 1}, nullptr, true);
+  pool->wait();
   EXPECT_EQ(seenScratch.size(), seenThreads.size());
   EXPECT_GT(seenThreads.size(), 1u);
 }

@@ -9,6 +9,7 @@
 #define TQ_TESTS_RUNTIME_TOYPACKAGE_H
 
 #include "runtime/Manifest.h"
+#include "tests/TemporaryDirectory.h"
 #include "tests/runtime/ToyModel.h"
 
 #include <filesystem>
@@ -21,34 +22,6 @@
 #include <unistd.h>
 
 namespace tq {
-
-inline std::string readWhole(const std::string &path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-inline void writeWhole(const std::string &path, const std::string &bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-}
-
-/// A directory that goes when the test ends.
-class TemporaryDirectory {
-public:
-  TemporaryDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "tq-test-XXXXXX").string();
-    directory = mkdtemp(pattern.data());
-  }
-  ~TemporaryDirectory() {
-    std::error_code error;
-    std::filesystem::remove_all(directory, error);
-  }
-  std::string path(const std::string &name = "") const { return name.empty() ? directory : directory + "/" + name; }
-
-private:
-  std::string directory;
-};
 
 class ToyPackage {
 public:

@@ -45,7 +45,7 @@ template <typename T> struct Split {
   float *wide;    ///< [kWideGroups][max(dk, 64)][16] widened b
 };
 
-TQ_UK_FN int32_t clampToPage(int32_t key) { return key < 0 ? 0 : key > TQ_PAGE_TOKENS ? TQ_PAGE_TOKENS : key; }
+TQ_UK_FN int32_t clampToPage(int32_t key) { return key < 0 ? 0 : key > kPageTokens ? kPageTokens : key; }
 
 /// Token t sees the keys [firstKey, lastKey) of the page that starts with key `base`, both relative to it.
 template <typename T> TQ_UK_FN int32_t firstKey(const Split<T> &s, int64_t t, int32_t base) {
@@ -169,7 +169,7 @@ template <bool Accumulate, typename T> TQ_UK_FN void multiply(const Product<T> &
 TQ_UK_FN void loadScores(const float *p, int32_t first, int32_t last, f32x16 (&v)[4]) {
   TQ_UNROLL for (int g = 0; g < 4; ++g) {
     v[g] = load<f32x16>(p + g * 16);
-    if (first > 0 || last < TQ_PAGE_TOKENS) {
+    if (first > 0 || last < kPageTokens) {
       f32x16 key = lanesFrom(float(g * 16)), hidden = -__builtin_inff();
       v[g] = key >= float(first) ? v[g] : hidden;
       v[g] = key < float(last) ? v[g] : hidden;
@@ -180,17 +180,17 @@ TQ_UK_FN void loadScores(const float *p, int32_t first, int32_t last, f32x16 (&v
 /// Turns a row's q . k into 2^((q . k - max) * scale * log2(e)), in the pages from key `from` to `to`; p is that of key `begin`.
 template <typename T>
 TQ_UK_FN void softmaxRow(const Split<T> &s, int64_t row, int32_t begin, int32_t from, int32_t to) {
-  float *p = s.p + row * TQ_SDPA_SPLIT - begin;
+  float *p = s.p + row * kSplitKeys - begin;
   const int64_t t = row / s.r;
   f32x16 tops = -__builtin_inff(), sum = 0.0f, v[4];
-  for (int32_t base = from; base < to; base += TQ_PAGE_TOKENS)
+  for (int32_t base = from; base < to; base += kPageTokens)
     if (int32_t first = firstKey(s, t, base), last = lastKey(s, t, base); first < last) {
       loadScores(p + base, first, last, v);
       tops = max(tops, max(max(v[0], v[1]), max(v[2], v[3])));
     }
   const float top = maxLanes(tops), scale = s.scale * kLog2E;
   const f32x16 shift = top == -__builtin_inff() ? 0.0f : -top * scale; // all -inf: p is as good as 0
-  for (int32_t base = from; base < to; base += TQ_PAGE_TOKENS)
+  for (int32_t base = from; base < to; base += kPageTokens)
     if (int32_t first = firstKey(s, t, base), last = lastKey(s, t, base); first < last) {
       loadScores(p + base, first, last, v);
       TQ_UNROLL for (int g = 0; g < 4; ++g) {
@@ -213,12 +213,12 @@ TQ_UK_FN void valuesAlone(const Split<T> &s, const float *p, const T *v, int32_t
     last = last < to ? last : to;
     if (first >= last)
       continue;
-    Product<T> x = {p + row * TQ_SDPA_SPLIT + first,
+    Product<T> x = {p + row * kSplitKeys + first,
                     v + first * 16,
                     v,
                     s.partial + row * s.partialStride,
                     0,
-                    TQ_PAGE_TOKENS * 16,
+                    kPageTokens * 16,
                     0,
                     1,
                     s.dvp / 16,
@@ -231,8 +231,8 @@ TQ_UK_FN void valuesAlone(const Split<T> &s, const float *p, const T *v, int32_t
 template <typename T> TQ_UK_FN void scorePage(const Split<T> &s, float *p, const T *keys, const T *next, int32_t base) {
   int64_t firstGroup = firstKey(s, 0, base) / 16, lastGroup = (lastKey(s, s.m - 1, base) + 15) / 16,
           skip = firstGroup * s.dk * 16;
-  multiply<false>(Product<T>{s.q, keys + skip, next + skip, p + firstGroup * 16, s.dk, s.dk * 16, TQ_SDPA_SPLIT,
-                             s.m * s.r, lastGroup - firstGroup, s.dk},
+  multiply<false>(Product<T>{s.q, keys + skip, next + skip, p + firstGroup * 16, s.dk, s.dk * 16, kSplitKeys, s.m * s.r,
+                             lastGroup - firstGroup, s.dk},
                   s.wide);
 }
 
@@ -243,19 +243,20 @@ TQ_UK_FN void addValues(const Split<T> &s, const float *p, const T *v, const T *
   to = to > from ? to : from;
   if (s.m > 1)
     valuesAlone(s, p, v, base, 0, from);
-  multiply<true>(Product<T>{p + from, v + from * 16, next + from * 16, s.partial, TQ_SDPA_SPLIT, TQ_PAGE_TOKENS * 16,
+  multiply<true>(Product<T>{p + from, v + from * 16, next + from * 16, s.partial, kSplitKeys, kPageTokens * 16,
                             s.partialStride, s.m * s.r, s.dvp / 16, to - from},
                  s.wide);
   if (s.m > 1)
-    valuesAlone(s, p, v, base, to, TQ_PAGE_TOKENS);
+    valuesAlone(s, p, v, base, to, kPageTokens);
 }
 
 template <typename T>
 TQ_UK_FN void sdpaSplit(Split<T> s, const void *pool, const int32_t *pageTable, int64_t kvHead, int64_t heads,
                         int32_t begin) {
-  int64_t rows = s.m * s.r, width = s.dk + s.dvp;
+  int64_t rows = s.m * s.r;
   auto page = [&](int32_t key) __attribute__((always_inline)) {
-    return static_cast<const T *>(pool) + (pageTable[key / TQ_PAGE_TOKENS] * heads + kvHead) * (TQ_PAGE_TOKENS * width);
+    return static_cast<const T *>(pool) +
+           (pageTable[key / kPageTokens] * heads + kvHead) * kvPageElements(1, s.dk, s.dvp);
   };
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t i = 0; i < s.dvp; i += 16)
@@ -263,17 +264,17 @@ TQ_UK_FN void sdpaSplit(Split<T> s, const void *pool, const int32_t *pageTable, 
   // The pages of keys that some token sees.
   const int32_t keys = int32_t(s.pos + s.m), to = keys < s.end ? keys : s.end;
   int32_t from = s.window && s.pos - s.window + 1 > begin ? s.pos - s.window + 1 : begin;
-  from -= from % TQ_PAGE_TOKENS;
+  from -= from % kPageTokens;
   // While one page is read the next is fetched: keys, then values, then the next split's keys, which are likely ours too.
-  const int64_t values = TQ_PAGE_TOKENS * s.dk;
-  for (int32_t base = from; base < to; base += TQ_PAGE_TOKENS) {
-    int32_t next = base + TQ_PAGE_TOKENS;
+  const int64_t values = kvKeyElements(s.dk);
+  for (int32_t base = from; base < to; base += kPageTokens) {
+    int32_t next = base + kPageTokens;
     scorePage(s, s.p + (base - begin), page(base), next < to ? page(next) : page(from) + values, base);
   }
   for (int64_t row = 0; row < rows; ++row)
     softmaxRow(s, row, begin, from, to);
-  for (int32_t base = from; base < to; base += TQ_PAGE_TOKENS) {
-    int32_t next = base + TQ_PAGE_TOKENS;
+  for (int32_t base = from; base < to; base += kPageTokens) {
+    int32_t next = base + kPageTokens;
     const T *v = page(base) + values;
     addValues(s, s.p + (base - begin), v, next < to ? page(next) + values : next < keys ? page(next) : v, base);
   }
@@ -284,15 +285,15 @@ TQ_UK_FN void kvAppend(const float *k, const float *v, T *page, int64_t slot, in
   using Vector = T __attribute__((ext_vector_type(16)));
   int64_t groups = (dv + 15) / 16;
   for (int64_t h = 0; h < heads; ++h) {
-    T *keys = page + h * TQ_PAGE_TOKENS * (dk + groups * 16) + slot / 16 * dk * 16 + slot % 16;
+    T *keys = page + h * kvPageElements(1, dk, dv) + slot / 16 * dk * 16 + slot % 16;
     for (int64_t i = 0; i < dk; i += 16) {
       Vector x = __builtin_convertvector(loadFirst(k + h * dk + i, dk - i), Vector);
       for (int64_t j = 0; j < 16 && i + j < dk; ++j)
         keys[(i + j) * 16] = x[j];
     }
-    T *values = page + (h + 1) * TQ_PAGE_TOKENS * (dk + groups * 16) - (groups * TQ_PAGE_TOKENS - slot) * 16;
+    T *values = page + (h + 1) * kvPageElements(1, dk, dv) - (groups * kPageTokens - slot) * 16;
     for (int64_t g = 0; g < groups; ++g)
-      store(values + g * TQ_PAGE_TOKENS * 16,
+      store(values + g * kPageTokens * 16,
             __builtin_convertvector(loadFirst(v + h * dv + g * 16, dv - g * 16), Vector));
   }
 }
@@ -302,8 +303,8 @@ TQ_UK_FN void kvAppend(const float *k, const float *v, T *page, int64_t slot, in
 extern "C" TQ_UK_INLINE void TQ_UK(kv_append)(const float *k, const float *v, void *pool, const int32_t *pageTable,
                                               int32_t pos, int64_t heads, int64_t dk, int64_t dv, int32_t kind) {
   using namespace tq::uk;
-  int64_t page = pageTable[pos / TQ_PAGE_TOKENS], slot = pos % TQ_PAGE_TOKENS;
-  int64_t elements = page * heads * TQ_PAGE_TOKENS * (dk + (dv + 15) / 16 * 16);
+  int64_t page = pageTable[pos / tq::kPageTokens], slot = pos % tq::kPageTokens;
+  int64_t elements = page * tq::kvPageElements(heads, dk, dv);
   if (kind == 1)
     kvAppend(k, v, static_cast<_Float16 *>(pool) + elements, slot, heads, dk, dv);
   else
@@ -316,9 +317,9 @@ extern "C" TQ_UK_INLINE void TQ_UK(sdpa_split)(const float *q, int64_t qTokenStr
                                                int32_t begin, int32_t end, int32_t window, float scale, float *partial,
                                                void *scratch) {
   using namespace tq::uk;
-  int64_t rows = m * r, dvp = (dv + 15) / 16 * 16;
-  float *p = static_cast<float *>(scratch), *wide = p + rows * TQ_SDPA_SPLIT;
-  float *packed = wide + kWideGroups * 16 * (dk > TQ_PAGE_TOKENS ? dk : TQ_PAGE_TOKENS);
+  int64_t rows = m * r, dvp = tq::kvPaddedWidth(dv);
+  float *p = static_cast<float *>(scratch), *wide = p + rows * tq::kSplitKeys;
+  float *packed = wide + kWideGroups * 16 * (dk > tq::kPageTokens ? dk : tq::kPageTokens);
   if (m > 1 && qTokenStride != r * dk) { // rows of one tile must be dk apart
     for (int64_t t = 0; t < m; ++t)
       for (int64_t i = 0; i < r * dk; i += 16)
@@ -326,7 +327,7 @@ extern "C" TQ_UK_INLINE void TQ_UK(sdpa_split)(const float *q, int64_t qTokenStr
     q = packed;
   }
   auto run = [&]<typename T>(T) __attribute__((always_inline)) {
-    Split<T> s{m, r, dk, dvp, TQ_SDPA_PARTIAL(dv), pos, end, window, scale, q, partial, p, wide};
+    Split<T> s{m, r, dk, dvp, tq::sdpaPartialFloats(dv), pos, end, window, scale, q, partial, p, wide};
     sdpaSplit(s, pool, pageTable, kvHead, heads, begin);
   };
   if (kind == 1)
@@ -337,7 +338,7 @@ extern "C" TQ_UK_INLINE void TQ_UK(sdpa_split)(const float *q, int64_t qTokenStr
 
 extern "C" TQ_UK_INLINE void TQ_UK(sdpa_merge)(float *acc, const float *part, int64_t dv) {
   using namespace tq::uk;
-  int64_t dvp = (dv + 15) / 16 * 16;
+  int64_t dvp = tq::kvPaddedWidth(dv);
   float accMax = acc[dvp], partMax = part[dvp];
   if (partMax == -__builtin_inff())
     return;
@@ -356,7 +357,7 @@ extern "C" TQ_UK_INLINE void TQ_UK(sdpa_merge)(float *acc, const float *part, in
 
 extern "C" TQ_UK_INLINE void TQ_UK(sdpa_finish)(const float *acc, float *out, int64_t dv) {
   using namespace tq::uk;
-  int64_t dvp = (dv + 15) / 16 * 16;
+  int64_t dvp = tq::kvPaddedWidth(dv);
   f32x16 sum = acc[dvp + 1];
   for (int64_t i = 0; i < dv; i += 16)
     storeFirst(out + i, load<f32x16>(acc + i) / sum, dv - i);

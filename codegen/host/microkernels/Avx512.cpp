@@ -1,9 +1,6 @@
 //===- Avx512.cpp - For x86-64-v4 + VNNI + VBMI ----------------------------===//
 #include "codegen/host/microkernels/IsaAvx512.h"
-#include "codegen/host/microkernels/Linear.h"
-#if __has_include("codegen/host/microkernels/Rowwise.h")
-#include "codegen/host/microkernels/Rowwise.h"
-#endif
-#if __has_include("codegen/host/microkernels/Attention.h")
+
 #include "codegen/host/microkernels/Attention.h"
-#endif
+#include "codegen/host/microkernels/Linear.h"
+#include "codegen/host/microkernels/Rowwise.h"

@@ -30,12 +30,8 @@
 /// Row blocks in one linear task (64 rows), and the row stride in floats of its output tile.
 #define TQ_LINEAR_BLOCKS 4
 #define TQ_TILE_STRIDE 64
-/// Keys in one split of the attention; tokens in one KV page; tokens in one prefill attention task.
-#define TQ_SDPA_SPLIT 256
-#define TQ_PAGE_TOKENS 64
+/// Tokens in one prefill attention task.
 #define TQ_SDPA_TOKENS 8
-/// Floats of a partial attention result per (token, head): o[dvp] | max | sum | padding, dvp = dv rounded up to 16.
-#define TQ_SDPA_PARTIAL(dv) (((dv) + 15) / 16 * 16 + 16)
 
 extern "C" {
 
@@ -83,17 +79,16 @@ void TQ_UK(rope_table)(int32_t pos, const float *invFreq, int64_t n, float facto
 void TQ_UK(rope)(const float *x, const float *cos, const float *sin, float *y, int64_t heads, int64_t d, int64_t n);
 
 //===-- Attention over paged KV -------------------------------------------------------------------------------===//
-// A state is a pool of pages; token p lives in page pageTable[p / 64], slot p % 64. A page holds, per KV head,
-//   K [64 / 16][dk][16]  then  V [dvp / 16][64][16]      elements f16 (kind 1) or f32 (kind 0); dvp = dv rounded up to 16
-// so that 16 keys are in lanes for the scores and 16 value dims are in lanes for the output.
-// Page bytes = heads * 64 * (dk + dvp) * element size; elements of tokens never appended may hold anything finite or not.
+// Pages as Layout.h has them, of kvPageElements(heads, dk, dv) elements: f16 (kind 1) or f32 (kind 0). Those of tokens
+// never appended may hold anything, finite or not.
 void TQ_UK(kv_append)(const float *k, const float *v, void *pool, const int32_t *pageTable, int32_t pos, int64_t heads,
                       int64_t dk, int64_t dv, int32_t kind);
 // One split: keys [begin, end), end - begin <= 256, begin a multiple of 256. m tokens (positions pos .. pos + m - 1) times r
 // query heads that share KV head `kvHead`; q of token t, head h: q + t * qTokenStride + h * dk (floats). A key j is visible to
 // token position p iff j <= p and (window == 0 or p - j < window).
-// partial of (t, h): partial + (t * r + h) * TQ_SDPA_PARTIAL(dv): unnormalised o, running max (-inf if no key is visible), sum.
-// scale > 0. The result of one (t, h) must not depend on m or r: blocks of 64 keys (a page), online softmax per page in order.
+// partial of (t, h): partial + (t * r + h) * sdpaPartialFloats(dv): unnormalised o, max (-inf if no key visible), sum.
+// scale > 0. The result of one (t, h) must not depend on m or r: all scores of the split, one softmax over them, then
+// values in ascending order of keys.
 void TQ_UK(sdpa_split)(const float *q, int64_t qTokenStride, int64_t m, int64_t r, const void *pool,
                        const int32_t *pageTable, int64_t kvHead, int64_t heads, int64_t dk, int64_t dv, int32_t kind,
                        int32_t pos, int32_t begin, int32_t end, int32_t window, float scale, float *partial,
@@ -105,15 +100,14 @@ void TQ_UK(sdpa_finish)(const float *acc, float *out, int64_t dv);
 }
 
 namespace tq {
-enum class ActivationKind : int32_t { F32 = 0, I8 = 1, I16 = 2 };
-/// Upper bounds for all instruction sets.
+/// Upper bounds for all instruction sets, layouts and activations.
 /// m = 1 needs none; otherwise a decoded panel of 64 rows (at most 4 bytes an element) and working tiles.
-constexpr int64_t linearScratchBytes(const Layout &, ActivationKind, int64_t k, int64_t m) {
+constexpr int64_t linearScratchBytes(int64_t k, int64_t m) {
   return m <= 1 ? 0 : 64 * ((k + 127) / 128 * 128) * 4 + m * PackedActivation::rowBytes(k, 4, 16) / 4 + 65536;
 }
 /// Per row 256 probabilities and a packed query; two lane groups of K or V widened to f32.
-constexpr int64_t sdpaScratchBytes(int64_t m, int64_t r, int64_t dk, int64_t) {
-  return (m * r * (TQ_SDPA_SPLIT + dk) + 32 * (dk > TQ_PAGE_TOKENS ? dk : TQ_PAGE_TOKENS)) * 4;
+constexpr int64_t sdpaScratchBytes(int64_t m, int64_t r, int64_t dk) {
+  return (m * r * (kSplitKeys + dk) + 32 * (dk > kPageTokens ? dk : kPageTokens)) * 4;
 }
 } // namespace tq
 #endif

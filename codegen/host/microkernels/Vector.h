@@ -43,12 +43,10 @@ namespace tq::uk {
 
 using u8x16 = uint8_t __attribute__((ext_vector_type(16)));
 using u8x64 = uint8_t __attribute__((ext_vector_type(64)));
-using s8x64 = int8_t __attribute__((ext_vector_type(64)));
 using s16x16 = int16_t __attribute__((ext_vector_type(16)));
 using u16x16 = uint16_t __attribute__((ext_vector_type(16)));
 using s16x32 = int16_t __attribute__((ext_vector_type(32)));
 using u16x32 = uint16_t __attribute__((ext_vector_type(32)));
-using i32x32 = int32_t __attribute__((ext_vector_type(32)));
 
 /// Bytes shifted as 16-bit words (no CPU shifts bytes): bits of the upper byte arrive in the lower one's top.
 TQ_UK_FN u8x64 shiftRight(u8x64 v, int n) { return (u8x64)((u16x32)v >> (uint16_t)n); }

@@ -225,60 +225,6 @@ pub unsafe extern "C" fn tq_text_decode(
 /// # Safety
 /// See `tq_text_open`.
 #[no_mangle]
-pub unsafe extern "C" fn tq_text_token_to_id(
-    tokenizer: *const TokenizerHandle,
-    token: *const u8,
-    token_size: usize,
-    id: *mut u32,
-) -> c_int {
-    put_id(id, || {
-        deref("tokenizer", tokenizer)?
-            .0
-            .token_to_id(text_input("token", token, token_size)?)
-            .ok_or_else(|| "no such token".to_string())
-    })
-}
-
-/// # Safety
-/// See `tq_text_open`.
-#[no_mangle]
-pub unsafe extern "C" fn tq_text_bos_id(tokenizer: *const TokenizerHandle, id: *mut u32) -> c_int {
-    put_id(id, || deref("tokenizer", tokenizer)?.0.bos_id().ok_or_else(|| "no bos_token".to_string()))
-}
-
-/// # Safety
-/// See `tq_text_open`.
-#[no_mangle]
-pub unsafe extern "C" fn tq_text_eos_id(tokenizer: *const TokenizerHandle, id: *mut u32) -> c_int {
-    put_id(id, || deref("tokenizer", tokenizer)?.0.eos_id().ok_or_else(|| "no eos_token".to_string()))
-}
-
-/// SAFETY: `id` is null or writable.
-unsafe fn put_id(id: *mut u32, find: impl FnOnce() -> Result<u32>) -> c_int {
-    guard(ptr::null_mut(), || {
-        let found = find()?;
-        if !id.is_null() {
-            *id = found;
-        }
-        Ok(())
-    })
-}
-
-/// # Safety
-/// See `tq_text_open`.
-#[no_mangle]
-pub unsafe extern "C" fn tq_text_vocab_size(tokenizer: *const TokenizerHandle) -> usize {
-    let mut size = 0;
-    guard(ptr::null_mut(), || {
-        size = deref("tokenizer", tokenizer)?.0.vocab_size();
-        Ok(())
-    });
-    size
-}
-
-/// # Safety
-/// See `tq_text_open`.
-#[no_mangle]
 pub unsafe extern "C" fn tq_text_has_chat_template(tokenizer: *const TokenizerHandle) -> c_int {
     c_int::from(tokenizer.as_ref().is_some_and(|t| t.0.chat().is_some()))
 }

@@ -8,8 +8,6 @@ use crate::Result;
 
 pub struct TextTokenizer {
     tokenizer: Tokenizer,
-    bos_id: Option<u32>,
-    eos_id: Option<u32>,
     chat: Option<ChatTemplate>,
 }
 
@@ -29,14 +27,8 @@ impl TextTokenizer {
             },
             None => Map::new(),
         };
-        let special = special_tokens(&config);
-        let id_of = |name: &str| special.get(name)?.as_str().and_then(|token| tokenizer.token_to_id(token));
-        Ok(Self {
-            bos_id: id_of("bos_token"),
-            eos_id: id_of("eos_token"),
-            chat: ChatTemplate::new(&config, chat_template, special)?,
-            tokenizer,
-        })
+        let chat = ChatTemplate::new(&config, chat_template, special_tokens(&config))?;
+        Ok(Self { tokenizer, chat })
     }
 
     pub fn encode(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>> {
@@ -60,22 +52,6 @@ impl TextTokenizer {
             None => true,
             Some(token) => skip_special_tokens && self.tokenizer.get_added_vocabulary().is_special_token(&token),
         }
-    }
-
-    pub fn token_to_id(&self, token: &str) -> Option<u32> {
-        self.tokenizer.token_to_id(token)
-    }
-
-    pub fn vocab_size(&self) -> usize {
-        self.tokenizer.get_vocab_size(/*with_added_tokens=*/ true)
-    }
-
-    pub fn bos_id(&self) -> Option<u32> {
-        self.bos_id
-    }
-
-    pub fn eos_id(&self) -> Option<u32> {
-        self.eos_id
     }
 
     pub fn chat(&self) -> Option<&ChatTemplate> {

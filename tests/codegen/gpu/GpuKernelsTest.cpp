@@ -16,7 +16,6 @@ using namespace tq;
 using namespace tq::test;
 
 namespace {
-constexpr int64_t kContext = 700;
 
 class GpuKernels : public GpuFixture {
 protected:
@@ -28,13 +27,10 @@ protected:
     check(*module, weights, calls, maxOut);
   }
   void check(ModuleOp module, TestWeights &weights, std::vector<Call> calls, int64_t maxOut) {
-    OwningOpRef<ModuleOp> scheduled = schedule(module, 40, kContext, maxOut);
-    TableRunner forward(*scheduled, weights, kContext);
+    OwningOpRef<ModuleOp> scheduled = schedule(module, kTestChunk, kTestContext, maxOut);
+    TableRunner forward(*scheduled, weights, kTestContext);
     ASSERT_EQ(forward.compile(), "");
-    TableRunner reverse = forward, random = forward;
-    reverse.schedule = {metal::Schedule::Reverse, 0, 0x7f};
-    random.schedule = {metal::Schedule::Random, 3, 0xff};
-    random.fillUnwritten(0x5b); // 6e16 in f32, 235 in f16
+    auto [reverse, random] = inOtherOrders(forward);
     reference::Interpreter<double> judge = interpreter(module, weights.numbers);
     std::mt19937 ids(11);
     for (const Call &call : calls) {
@@ -58,12 +54,6 @@ protected:
     if (std::getenv("TQ_GPU_TIMES"))
       for (auto &[kernel, seconds] : forward.byKernel)
         llvm::outs() << llvm::format("%8.3f s  ", seconds) << kernel << "\n";
-  }
-
-  /// Each entry point, few and many tokens, so that both edges of tiles occur.
-  static std::vector<Call> everyEntry() {
-    return {{"decode", 1, 1},    {"verify", 3, 3},    {"verify", 8, 8}, {"prefill", 9, 9},
-            {"prefill", 40, 40}, {"prefill", 17, 17}, {"verify", 5, 5}};
   }
 };
 
@@ -113,23 +103,15 @@ INSTANTIATE_TEST_SUITE_P(
 struct ModelCase {
   const char *name;
   Transformer model;
+  double tolerance = kTestTolerance;
 };
 void PrintTo(const ModelCase &c, std::ostream *os) { *os << c.name; }
 class GpuTransformer : public GpuKernels, public testing::WithParamInterface<ModelCase> {};
 
 // Tokens come as prompts and one by one, over several splits of the keys.
 TEST_P(GpuTransformer, MatchesReference) {
-  if (std::string_view(GetParam().model.encoding).find("codebook") != std::string_view::npos)
-    tolerance = 2e-3; // see compare()
-  check(transformer(GetParam().model),
-        {{"prefill", 17, 8},
-         {"decode", 1, 1},
-         {"verify", 3, 3},
-         {"prefill", 40, 8},
-         {"verify", 8, 8},
-         {"decode", 1, 1},
-         {"verify", 5, 5}},
-        8);
+  tolerance = GetParam().tolerance;
+  check(transformer(GetParam().model), conversation(), 8);
 }
 
 constexpr const char *kTq4 = "#tq.codebook<bits = 4, group = 32>", *kQ4 = "#tq.affine<bits = 4, group = 32>";
@@ -143,9 +125,11 @@ INSTANTIATE_TEST_SUITE_P(
         ModelCase{"gqa8_d32_window", {.heads = 16, .kvHeads = 2, .headDim = 32, .window = 10, .encoding = kQ4}},
         ModelCase{"gqa17_d16", {.heads = 17, .kvHeads = 1, .headDim = 16, .stateType = "f32"}},
         ModelCase{"rotated",
-                  {.hidden = 256, .inner = 192, .block = 256, .innerBlock = 192, .headBack = true, .encoding = kTq4}},
+                  {.hidden = 256, .inner = 192, .block = 256, .innerBlock = 192, .headBack = true, .encoding = kTq4},
+                  kCodebookTolerance},
         ModelCase{"blocks",
-                  {.hidden = 256, .inner = 640, .block = 64, .innerBlock = 640, .headBack = true, .encoding = kTq4}},
+                  {.hidden = 256, .inner = 640, .block = 64, .innerBlock = 640, .headBack = true, .encoding = kTq4},
+                  kCodebookTolerance},
         ModelCase{"small_blocks",
                   {.hidden = 160,
                    .inner = 224,

@@ -1,11 +1,16 @@
 //===- TableRunner.cpp - A launch table on the executor of MSL ------------===//
 
 #include "tests/codegen/gpu/TableRunner.h"
+#include "codegen/gpu/BuildGpuKernels.h"
 #include "codegen/host/microkernels/Microkernels.h"
 #include "codegen/metal/EmitMetal.h"
 #include "dialect/encodings/Encoding.h"
 #include "dialect/encodings/HalfFloat.h"
 #include "dialect/encodings/Pack.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "passes/Pipelines.h"
 
 #include <chrono>
 #include <cmath>
@@ -20,6 +25,82 @@ using namespace tq::test;
 template <class T> static std::vector<uint8_t> bytesOf(const std::vector<T> &values) {
   auto *begin = reinterpret_cast<const uint8_t *>(values.data());
   return {begin, begin + values.size() * sizeof(T)};
+}
+
+//===-- How the tests judge kernels -----------------------------------------------------------------------------===//
+
+std::vector<Call> tq::test::everyEntry() {
+  return {{"decode", 1, 1},    {"verify", 3, 3},    {"verify", 8, 8}, {"prefill", 9, 9},
+          {"prefill", 40, 40}, {"prefill", 17, 17}, {"verify", 5, 5}, {"verify", 4, 4}};
+}
+
+std::vector<Call> tq::test::conversation() {
+  return {{"prefill", 17, 8}, {"decode", 1, 1}, {"verify", 3, 3}, {"prefill", 40, 8},
+          {"verify", 8, 8},   {"decode", 1, 1}, {"verify", 5, 5}, {"verify", 4, 4}};
+}
+
+void tq::test::loadGpuDialects(MLIRContext &context) {
+  DialectRegistry registry;
+  registry.insert<TQDialect, func::FuncDialect, arith::ArithDialect>();
+  createBuildGpuKernels(gpuSkeletons())->getDependentDialects(registry);
+  context.appendDialectRegistry(registry);
+  context.loadAllAvailableDialects();
+}
+
+OwningOpRef<ModuleOp> tq::test::buildKernels(ModuleOp source, int64_t chunk, int64_t positions, int64_t maxOut) {
+  OwningOpRef<ModuleOp> module = cast<ModuleOp>(source->clone());
+  PipelineOptions options;
+  options.activations.activations = "f32";
+  options.entryPoints.chunk = chunk;
+  options.entryPoints.context = positions;
+  options.entryPoints.maxOut = maxOut;
+  PassManager pm(module->getContext());
+  buildFusePhase(pm, options);
+  buildSchedulePhase(pm, options, gpuSkeletons());
+  pm.addPass(createBuildGpuKernels(gpuSkeletons()));
+  if (failed(pm.run(*module)))
+    return nullptr;
+  return module;
+}
+
+reference::Interpreter<double> tq::test::interpreter(ModuleOp module, reference::Weights &weights) {
+  reference::Interpreter<double> result(module, weights);
+  for (auto state : module.getOps<StateOp>())
+    result.roundStates = cast<KVType>(state.getType()).getKEncoding().getLayout().kind == Layout::Kind::DenseF16;
+  return result;
+}
+
+reference::Ids tq::test::tokens(ModuleOp module, int64_t count, std::mt19937 &random) {
+  int64_t vocab = (*module.getOps<WeightOp>().begin()).getPacked().getRows();
+  reference::Ids ids(count);
+  for (int32_t &id : ids)
+    id = int32_t(random() % uint64_t(vocab));
+  return ids;
+}
+
+std::string tq::test::difference(const std::vector<float> &got, const reference::Tensor<double> &want,
+                                 double tolerance) {
+  size_t stride = got.size() / size_t(want.rows());
+  double largest = 0, error = 0;
+  for (int64_t r = 0; r < want.rows(); ++r)
+    for (int64_t c = 0; c < want.rowSize(); ++c) {
+      double difference = std::abs(double(got[size_t(r) * stride + size_t(c)]) - want.row(r)[c]);
+      largest = std::max(largest, std::abs(want.row(r)[c]));
+      error = difference <= error ? error : difference; // NaN stays
+    }
+  if (error <= tolerance * largest)
+    return "";
+  return "the results are off by " + std::to_string(error) + ", the largest is " + std::to_string(largest);
+}
+
+bool tq::test::sameLogits(const std::vector<float> &a, const std::vector<float> &b, int64_t rows, int64_t vocab) {
+  if (a.size() != b.size())
+    return false;
+  size_t stride = a.size() / size_t(rows);
+  for (size_t row = 0; row < size_t(rows); ++row)
+    if (std::memcmp(&a[row * stride], &b[row * stride], size_t(vocab) * sizeof(float)) != 0)
+      return false;
+  return true;
 }
 
 //===-- Weights -------------------------------------------------------------------------------------------------===//
@@ -125,14 +206,14 @@ TestWeights tq::test::checkpointWeights(ModuleOp module, const Checkpoint &check
 
 TableRunner::TableRunner(ModuleOp scheduled, const TestWeights &weights, int64_t context, bool checked)
     : module(scheduled), weights(weights), checked(checked) {
-  int64_t count = (context + TQ_PAGE_TOKENS - 1) / TQ_PAGE_TOKENS;
+  int64_t count = (context + kPageTokens - 1) / kPageTokens;
   pages.resize(count);
   std::iota(pages.begin(), pages.end(), 0);
   std::shuffle(pages.begin(), pages.end(), std::mt19937(1));
   for (auto state : module.getOps<StateOp>()) {
     auto kv = cast<KVType>(state.getType());
     int64_t element = kv.getKEncoding().getLayout().denseBytes();
-    int64_t bytes = kv.getHeads() * TQ_PAGE_TOKENS * (kv.getK() + int64_t(llvm::alignTo(kv.getV(), 16))) * element;
+    int64_t bytes = kv.getHeads() * kPageTokens * (kv.getK() + int64_t(llvm::alignTo(kv.getV(), 16))) * element;
     pools[state.getSymName().str()].assign(count * bytes, unwritten);
   }
   int64_t most = 0;
@@ -237,12 +318,10 @@ std::vector<float> TableRunner::run(StringRef entry, const reference::Ids &ids, 
   return result;
 }
 
-bool tq::test::sameLogits(const std::vector<float> &a, const std::vector<float> &b, int64_t rows, int64_t vocab) {
-  if (a.size() != b.size())
-    return false;
-  size_t stride = a.size() / size_t(rows);
-  for (size_t row = 0; row < size_t(rows); ++row)
-    if (std::memcmp(&a[row * stride], &b[row * stride], size_t(vocab) * sizeof(float)) != 0)
-      return false;
-  return true;
+std::array<TableRunner, 2> tq::test::inOtherOrders(const TableRunner &forward) {
+  std::array<TableRunner, 2> others = {forward, forward};
+  others[0].schedule = {metal::Schedule::Reverse, 0, 0x7f};
+  others[1].schedule = {metal::Schedule::Random, 3, 0xff};
+  others[1].fillUnwritten(0x5b); // 6e16 in f32, 235 in f16; the others find NaN
+  return others;
 }

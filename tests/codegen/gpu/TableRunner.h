@@ -14,6 +14,40 @@
 
 namespace tq::test {
 
+//===-- How the tests judge kernels -----------------------------------------------------------------------------===//
+
+/// Of small models: positions that fit, tokens of a chunk, and by how much of the largest logit one may be off.
+constexpr int64_t kTestContext = 700, kTestChunk = 40;
+constexpr double kTestTolerance = 1e-3;
+/// Of transformers with codebooks: kernels for few tokens do not round level times scale to f16, as the reference does.
+constexpr double kCodebookTolerance = 2e-3;
+
+/// So many tokens through an entry point, logits of the last rows.
+struct Call {
+  std::string entry;
+  int64_t tokens, rows;
+};
+
+/// Each entry point, few and many tokens, so that both edges of tiles occur.
+std::vector<Call> everyEntry();
+/// Tokens come as prompts and one by one.
+std::vector<Call> conversation();
+
+/// What is on the way to GPU kernels.
+void loadGpuDialects(mlir::MLIRContext &context);
+/// The launch tables and kernels of a module of the rotate phase; null if a pass fails.
+mlir::OwningOpRef<mlir::ModuleOp> buildKernels(mlir::ModuleOp source, int64_t chunk, int64_t positions, int64_t maxOut);
+/// The interpreter, with states rounded as the module stores them.
+reference::Interpreter<double> interpreter(mlir::ModuleOp module, reference::Weights &weights);
+/// Random ids of the module's vocabulary.
+reference::Ids tokens(mlir::ModuleOp module, int64_t count, std::mt19937 &random);
+/// Empty if no logit is off by more than the tolerance times the largest, or what is wrong. NaN is.
+std::string difference(const std::vector<float> &got, const reference::Tensor<double> &want, double tolerance);
+/// Whether logits of `rows` rows have the same bits in the `vocab` columns of each; what pads a row may be anything.
+bool sameLogits(const std::vector<float> &a, const std::vector<float> &b, int64_t rows, int64_t vocab);
+
+//===-- Weights -------------------------------------------------------------------------------------------------===//
+
 /// The planes of all weights, and the numbers that they decode to.
 struct TestWeights {
   std::map<std::string, std::vector<uint8_t>> planes; ///< "symbol/plane"
@@ -23,6 +57,8 @@ struct TestWeights {
 TestWeights randomWeights(mlir::ModuleOp module, uint32_t seed);
 /// Those of a checkpoint, as a package would hold them.
 TestWeights checkpointWeights(mlir::ModuleOp module, const Checkpoint &checkpoint);
+
+//===-- Runs ----------------------------------------------------------------------------------------------------===//
 
 class TableRunner {
 public:
@@ -71,8 +107,9 @@ private:
   int64_t position = 0;
 };
 
-/// Whether logits of `rows` rows have the same bits in the `vocab` columns of each; what pads a row may be anything.
-bool sameLogits(const std::vector<float> &a, const std::vector<float> &b, int64_t rows, int64_t vocab);
+/// Copies whose results must have the bits of the original's: in reverse order, and in random order with other bytes
+/// where nobody has written.
+std::array<TableRunner, 2> inOtherOrders(const TableRunner &forward);
 
 } // namespace tq::test
 #endif

@@ -21,11 +21,11 @@ struct Case {
 class Cache {
 public:
   Cache(const RowKernels &uk, const Case &c, int64_t tokens, std::mt19937 &random) : uk(uk), c(c) {
-    int64_t pages = (tokens + TQ_PAGE_TOKENS - 1) / TQ_PAGE_TOKENS;
+    int64_t pages = (tokens + kPageTokens - 1) / kPageTokens;
     for (int64_t i = 0; i < pages; ++i)
       table.push_back(int32_t(2 * i + 1)); // pages between belong to somebody else
     std::shuffle(table.begin(), table.end(), random);
-    int64_t elements = c.kvHeads * TQ_PAGE_TOKENS * (c.dk + (c.dv + 15) / 16 * 16);
+    int64_t elements = c.kvHeads * kPageTokens * (c.dk + (c.dv + 15) / 16 * 16);
     pool.assign(size_t(2 * pages + 1) * elements * (c.kind ? 2 : 4), 0xff); // 0xffff and 0xffffffff are NaN
     std::normal_distribution<float> d;
     std::vector<float> k(c.kvHeads * c.dk), v(c.kvHeads * c.dv);
@@ -66,9 +66,9 @@ protected:
   /// Output [m][queryHeads][dv] of m tokens from position pos on; q [m][queryHeads][dk].
   std::vector<float> attend(const Cache &cache, const float *q, int32_t pos, int64_t m, const float *sinks = nullptr) {
     const Case &c = cache.c;
-    int64_t r = c.queryHeads / c.kvHeads, size = TQ_SDPA_PARTIAL(c.dv);
+    int64_t r = c.queryHeads / c.kvHeads, size = sdpaPartialFloats(c.dv);
     std::vector<float> out(m * c.queryHeads * c.dv), partial(m * r * size), acc(m * r * size);
-    std::vector<float> scratch(sdpaScratchBytes(m, r, c.dk, c.dv) / 4);
+    std::vector<float> scratch(sdpaScratchBytes(m, r, c.dk) / 4);
     for (int64_t head = 0; head < c.kvHeads; ++head) {
       std::fill(acc.begin(), acc.end(), NAN);
       for (int64_t row = 0; row < m * r; ++row) {
@@ -78,10 +78,10 @@ protected:
         if (sinks)
           std::fill(&acc[row * size], end, 0.0f);
       }
-      for (int32_t begin = 0; begin < pos + m; begin += TQ_SDPA_SPLIT) {
+      for (int32_t begin = 0; begin < pos + m; begin += kSplitKeys) {
         std::fill(partial.begin(), partial.end(), NAN);
         std::fill(scratch.begin(), scratch.end(), NAN);
-        int32_t end = std::min<int32_t>(begin + TQ_SDPA_SPLIT, int32_t(pos + m));
+        int32_t end = std::min<int32_t>(begin + kSplitKeys, int32_t(pos + m));
         uk.sdpa_split(q + head * r * c.dk, c.queryHeads * c.dk, m, r, cache.pool.data(), cache.table.data(), head,
                       c.kvHeads, c.dk, c.dv, c.kind, pos, begin, end, c.window, scale(c), partial.data(),
                       scratch.data());
@@ -196,13 +196,13 @@ TEST_P(AttentionTest, SplitWithoutVisibleKeyIsNeutral) {
   Case c{2, 1, 16, 16, 1, 10};
   Cache cache(uk, c, 600, random);
   auto q = queries(c, 1);
-  std::vector<float> partial(2 * TQ_SDPA_PARTIAL(16), NAN), scratch(sdpaScratchBytes(1, 2, 16, 16) / 4, NAN);
+  std::vector<float> partial(2 * sdpaPartialFloats(16), NAN), scratch(sdpaScratchBytes(1, 2, 16) / 4, NAN);
   for (int32_t begin : {0, 256}) {
     // The window of position 599 starts at 590.
     uk.sdpa_split(q.data(), 32, 1, 2, cache.pool.data(), cache.table.data(), 0, 1, 16, 16, 1, 599, begin, begin + 256,
                   10, 1.0f, partial.data(), scratch.data());
     for (int row = 0; row < 2; ++row) {
-      const float *p = &partial[row * TQ_SDPA_PARTIAL(16)];
+      const float *p = &partial[row * sdpaPartialFloats(16)];
       for (int i = 0; i < 16; ++i)
         EXPECT_EQ(p[i], 0.0f);
       EXPECT_EQ(p[16], -INFINITY);
@@ -248,8 +248,8 @@ TEST_P(AttentionTest, AppendRoundsToNearestEvenAndWritesOnlyItsSlot) {
 }
 
 TEST(AttentionKernels, InstructionSetsAgree) {
-  auto all = nativeRowKernels();
-  int64_t m = 3, r = 3, dk = 40, dv = 24, size = TQ_SDPA_PARTIAL(dv);
+  auto all = rowVariants();
+  int64_t m = 3, r = 3, dk = 40, dv = 24, size = sdpaPartialFloats(dv);
   Case c{r, 1, dk, dv};
   std::mt19937 random(7);
   std::normal_distribution<float> d;
@@ -258,7 +258,7 @@ TEST(AttentionKernels, InstructionSetsAgree) {
   for (float &x : q)
     x = d(random);
   for (const RowKernels *uk : all) {
-    std::vector<float> partial(m * r * size), scratch(sdpaScratchBytes(m, r, dk, dv) / 4);
+    std::vector<float> partial(m * r * size), scratch(sdpaScratchBytes(m, r, dk) / 4);
     uk->sdpa_split(q.data(), r * dk, m, r, cache.pool.data(), cache.table.data(), 0, 1, dk, dv, 1, 197, 0, 200, 0, 0.2f,
                    partial.data(), scratch.data());
     if (first.empty())
@@ -267,7 +267,7 @@ TEST(AttentionKernels, InstructionSetsAgree) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Native, AttentionTest, testing::ValuesIn(nativeRowKernels()),
+INSTANTIATE_TEST_SUITE_P(Builds, AttentionTest, testing::ValuesIn(rowVariants()),
                          [](const auto &info) { return std::string(info.param->isa); });
 
 } // namespace

@@ -68,8 +68,8 @@ protected:
   Random random;
 
   /// Calls `kernel(tile, scratch)` on guarded memory and checks that nothing beyond the result is written.
-  template <typename Kernel> std::vector<float> run(const Case &c, ActivationKind activation, Kernel kernel) {
-    const int64_t bytes = linearScratchBytes(c.layout, activation, c.k, c.m);
+  template <typename Kernel> std::vector<float> run(const Case &c, Kernel kernel) {
+    const int64_t bytes = linearScratchBytes(c.k, c.m);
     Buffer tile((c.m + 1) * TQ_TILE_STRIDE * 4), scratch(bytes + 64);
     std::fill_n(tile.as<float>(), (c.m + 1) * TQ_TILE_STRIDE, kUntouched);
     std::memset(scratch.as(), 0xff, size_t(bytes + 64)); // f32 NaN
@@ -99,7 +99,7 @@ protected:
       for (int64_t i = 0; i < c.k; ++i)
         x[size_t(t * stride + i)] = random.uniform();
     auto call = [&](const Case &one, const void *weights, const float *rows) {
-      return run(one, ActivationKind::F32, [&](float *tile, void *scratch) {
+      return run(one, [&](float *tile, void *scratch) {
         GetParam().f32(weights, &levels, rows, stride * 4, one.m, one.k, int32_t(l.kind), l.bits, l.group, one.nb, tile,
                        scratch);
       });
@@ -148,7 +148,7 @@ protected:
     Buffer x = randomActivations<T>(random, c.m, c.k, sumGroup, sizeof(T) == 1 ? 127 : 8191, c.extreme);
     const int64_t rowBytes = PackedActivation::rowBytes(c.k, sizeof(T), sumGroup);
     auto call = [&](const Case &one, const void *weights, const void *rows) {
-      return run(one, sizeof(T) == 1 ? ActivationKind::I8 : ActivationKind::I16, [&](float *tile, void *scratch) {
+      return run(one, [&](float *tile, void *scratch) {
         auto kernel = sizeof(T) == 1 ? GetParam().i8 : GetParam().i16;
         kernel(weights, l.kind == Layout::Kind::Codebook ? &levels : nullptr, rows, rowBytes, one.m, one.k,
                int32_t(l.kind), l.bits, l.group, int32_t(sumGroup), one.nb, tile, scratch);

@@ -1,6 +1,7 @@
-//===- RowKernels.h - The native builds of row and attention kernels ------===//
+//===- RowKernels.h - The row and attention kernels of each build ---------===//
 //
-// Tests run once for every instruction set that was built and that this CPU has.
+// Tests run once for every instruction set that was built and that this CPU has, and once for every portable build.
+// AMX has AVX-512's: none of these kernels uses a tile.
 //
 //===----------------------------------------------------------------------===//
 #ifndef TQ_TESTS_CODEGEN_MICROKERNELS_ROWKERNELS_H
@@ -24,6 +25,8 @@ extern "C" {
 #if defined(__x86_64__)
 TQ_ROW_KERNELS(TQ_DECLARE_KERNEL, avx2)
 TQ_ROW_KERNELS(TQ_DECLARE_KERNEL, avx512)
+TQ_ROW_KERNELS(TQ_DECLARE_KERNEL, avx2_portable)
+TQ_ROW_KERNELS(TQ_DECLARE_KERNEL, avx512_portable)
 #else
 TQ_ROW_KERNELS(TQ_DECLARE_KERNEL, neon)
 #endif
@@ -37,16 +40,26 @@ struct RowKernels {
 };
 inline void PrintTo(const RowKernels *kernels, std::ostream *os) { *os << kernels->isa; }
 
-inline std::vector<const RowKernels *> nativeRowKernels() {
+#define TQ_ROW_VARIANT(isa)                                                                                            \
+  RowKernels { #isa, TQ_ROW_KERNELS(TQ_KERNEL_ADDRESS, isa) }
+
+/// All builds this CPU can run: the native ones it has instructions for, and every portable one.
+inline std::vector<const RowKernels *> rowVariants() {
 #if defined(__x86_64__)
-  static const RowKernels avx2 = {"avx2", TQ_ROW_KERNELS(TQ_KERNEL_ADDRESS, avx2)};
-  static const RowKernels avx512 = {"avx512", TQ_ROW_KERNELS(TQ_KERNEL_ADDRESS, avx512)};
-  std::vector<const RowKernels *> all = {&avx2};
-  if (__builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("avx512vbmi"))
+  static const RowKernels avx2 = TQ_ROW_VARIANT(avx2), avx512 = TQ_ROW_VARIANT(avx512),
+                          avx2Portable = TQ_ROW_VARIANT(avx2_portable),
+                          avx512Portable = TQ_ROW_VARIANT(avx512_portable);
+  std::vector<const RowKernels *> all;
+  if (__builtin_cpu_supports("x86-64-v3"))
+    all.push_back(&avx2);
+  if (__builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("avx512vnni") &&
+      __builtin_cpu_supports("avx512vbmi"))
     all.push_back(&avx512);
+  all.push_back(&avx2Portable);
+  all.push_back(&avx512Portable);
   return all;
 #else
-  static const RowKernels neon = {"neon", TQ_ROW_KERNELS(TQ_KERNEL_ADDRESS, neon)};
+  static const RowKernels neon = TQ_ROW_VARIANT(neon);
   return {&neon};
 #endif
 }

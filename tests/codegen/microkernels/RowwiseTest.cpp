@@ -314,7 +314,7 @@ TEST_P(RowwiseTest, Rope) {
 
 // Every operation is spelled out, so instruction sets agree to the bit.
 TEST(RowKernels, InstructionSetsAgree) {
-  auto all = nativeRowKernels();
+  auto all = rowVariants();
   std::mt19937 random(7);
   std::normal_distribution<float> d;
   int64_t n = 1920; // 6 blocks of 320 = 20 * 16
@@ -331,7 +331,7 @@ TEST(RowKernels, InstructionSetsAgree) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Native, RowwiseTest, testing::ValuesIn(nativeRowKernels()),
+INSTANTIATE_TEST_SUITE_P(Builds, RowwiseTest, testing::ValuesIn(rowVariants()),
                          [](const auto &info) { return std::string(info.param->isa); });
 
 } // namespace

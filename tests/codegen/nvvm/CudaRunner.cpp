@@ -90,7 +90,7 @@ uint64_t CudaRunner::bytesMoved(StepOp step, const metal::Launch &launch) const 
     if (isa<ArenaAttr>(binding))
       bytes += launch.buffers[i].bytes;
     else if (isa<PoolAttr>(binding) && pageTable)
-      bytes += launch.buffers[i].bytes * positions / (pageTable / 4 * TQ_PAGE_TOKENS);
+      bytes += launch.buffers[i].bytes * positions / (pageTable / 4 * kPageTokens);
   }
   return bytes;
 }

@@ -6,6 +6,7 @@
 #include "runtime/EmulatedMetal.h"
 #include "runtime/Manifest.h"
 #include "runtime/Trace.h"
+#include "tests/TemporaryDirectory.h"
 #include "tests/metal/Executor.h"
 
 #include <fmt/format.h>
@@ -14,7 +15,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <optional>
 
 using namespace tq;
@@ -48,6 +48,8 @@ public:
   Status run(int loaded, std::span<const int32_t> params, Trace *trace) override;
 
 private:
+  Status dispatch(const BoundStep &step, int64_t tasks) const;
+
   const Package &package;
   const Target &chosen;
   metal::Library library;
@@ -87,22 +89,26 @@ Result<int> EmulatedDevice::load(size_t index, const Memory &memory) {
   return int(entries.size() - 1);
 }
 
+Status EmulatedDevice::dispatch(const BoundStep &step, int64_t tasks) const {
+  metal::Launch launch;
+  launch.threadgroups = {uint32_t(tasks), 1, 1};
+  launch.threadsPerThreadgroup = {32, uint32_t(step.step->simdgroups), 1};
+  launch.buffers = step.buffers;
+  launch.hostThreads = workers;
+  Status done = library.run(step.step->kernel, launch);
+  if (!done.ok())
+    return Error{fmt::format("{}: {}: {}", package.name(), step.step->label, done.message())};
+  return Status();
+}
+
 Status EmulatedDevice::run(int loaded, std::span<const int32_t> values, Trace *trace) {
   std::copy(values.begin(), values.end(), params);
   const BoundEntry &bound = entries[loaded];
   for (const BoundStep &step : bound.steps) {
     int64_t tasks = evaluate(step.step->tasks, params);
-    if (tasks == 0)
-      continue;
-    metal::Launch launch;
-    launch.threadgroups = {uint32_t(tasks), 1, 1};
-    launch.threadsPerThreadgroup = {32, uint32_t(step.step->simdgroups), 1};
-    launch.buffers = step.buffers;
-    launch.hostThreads = workers;
     Trace::Clock::time_point begin = Trace::Clock::now();
-    Status done = library.run(step.step->kernel, launch);
-    if (!done.ok())
-      return Error{fmt::format("{}: {}: {}", package.name(), step.step->label, done.message())};
+    if (tasks > 0)
+      TQ_TRY(dispatch(step, tasks));
     if (trace)
       trace->launch(*bound.entry, *step.step, tasks, params, begin, Trace::Clock::now());
   }
@@ -120,10 +126,7 @@ Result<std::unique_ptr<Device>> create(const Package &package, const EmulatedMet
   if (!chosen)
     return Error{fmt::format("{}: no target for Metal; there are: {}; recompile with tq-compile --target=metal",
                              package.name(), printable(names))};
-  std::ifstream in(package.filePath(chosen->library), std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(in)), {});
-  if (!in)
-    return Error{fmt::format("{}: {} cannot be read", package.name(), chosen->library)};
+  TQ_TRY_ASSIGN(std::string text, readBytes(package.filePath(chosen->library)));
   metal::CompileOptions how;
   how.name = chosen->library;
   how.checked = options.checked;

@@ -61,6 +61,15 @@ TEST(EmulatedMetal, CodebookWeights) {
   expectTheHostsTokens(both, "metal-emulated", "-n 8 --token-ids " + prompt(40));
   expectTheHostsTokens(both, "metal-emulated", "-n 1 --chunk 5 --token-ids " + prompt(12)); // verify's kernels
   expectTheHostsTokens(both, "metal-checked", "-n 2 --token-ids " + prompt(1));
+  // The head of a chunk whose logits nobody wants launches nothing, and is in the trace as on other devices.
+  fs::path trace = both.directory / "trace.json";
+  std::string flags = "--device=metal-emulated -n 1 --chunk 5 --token-ids 1,2,3,4,5,6,7 --trace " + trace.string();
+  EXPECT_EQ(run(both.package(), flags).code, 0);
+  const json launches = readJson(trace)["traceEvents"];
+  size_t empty = 0;
+  for (const json &launch : launches)
+    empty += launch["args"]["tasks"] == 0;
+  EXPECT_EQ(empty, 1u);
 }
 
 TEST(EmulatedMetal, AffineWeightsAndEmbedding) {

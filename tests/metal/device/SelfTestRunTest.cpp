@@ -32,7 +32,7 @@ protected:
   static void TearDownTestSuite() { delete directory; }
   static fs::path package() { return *directory / "m.tqpkg"; }
 
-  /// A copy of the stored outputs with the last digit of kernel's first word changed by a lot.
+  /// A copy of the stored outputs with another second digit in the kernel's first word: part of a float's exponent.
   static fs::path damaged(const std::string &entry, const std::string &kernel) {
     json stored = readJson(package() / "selftest.json");
     for (json &one : stored["kernels"])

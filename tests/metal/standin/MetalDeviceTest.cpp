@@ -191,7 +191,7 @@ struct Heavy : MetalToy {
     Entry &entry = metal().entries.emplace_back(metal().entries[0]);
     entry.name = "weigh";
     entry.inputs.clear();
-    entry.outputs = {{"sum", output, 4, 4}};
+    entry.outputs.clear();
     entry.steps = {step};
   }
   /// The sum, through the device alone.
@@ -435,7 +435,7 @@ TEST_F(MetalDeviceTest, AnArchiveThatCannotBeWrittenIsANote) {
   expectLogits(toy, *device, 1);
 }
 
-//===-- Captures, traces, self-tests --------------------------------------===//
+//===-- Captures, traces --------------------------------------------------===//
 
 TEST_F(MetalDeviceTest, CapturesTheStepAskedFor) {
   MetalToy toy;
@@ -466,28 +466,6 @@ TEST_F(MetalDeviceTest, ATraceHasEveryLaunch) {
       EXPECT_GE(event["dur"].get<double>(), 0);
     }
   EXPECT_EQ(launches, 3 * 4u);
-}
-
-TEST_F(MetalDeviceTest, KernelsWithoutAPackage) {
-  standin::settings().late = true;
-  auto kernels = compileMetalKernels(kToyMsl);
-  EXPECT_FALSE(kernels.ok()); // VOCAB has no value
-  kernels = compileMetalKernels("#define VOCAB 64u\n" + std::string(kToyMsl));
-  ASSERT_TRUE(kernels.ok()) << kernels.message();
-  std::vector<int32_t> ids = {3, 4, 5}, marks(3, -1);
-  MetalLaunch launch;
-  launch.kernel = "toy_mark";
-  launch.buffers = {std::as_writable_bytes(std::span(ids)), std::as_writable_bytes(std::span(marks))};
-  launch.params = {3, 0, 3};
-  launch.threadgroups = 3;
-  for (int i = 0; i < 2; ++i) {
-    Status status = (*kernels)->run(launch);
-    EXPECT_TRUE(status.ok()) << status.message();
-    EXPECT_EQ(marks, (std::vector<int32_t>{231, 308, 385}));
-  }
-  EXPECT_EQ(standin::counts().pipelines, 1u);
-  launch.threadgroups = 0;
-  EXPECT_TRUE((*kernels)->run(launch).ok());
 }
 
 } // namespace

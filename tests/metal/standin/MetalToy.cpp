@@ -6,7 +6,8 @@
 
 using namespace tq;
 
-const char *const tq::kToyMsl = R"(#include <metal_stdlib>
+/// The kernels of ToyKernels.cpp.
+static const char *const kToyMsl = R"(#include <metal_stdlib>
 using namespace metal;
 
 struct Params {
@@ -120,9 +121,3 @@ std::string MetalToy::refusal(const MetalOptions &options) {
   EXPECT_FALSE(created.ok());
   return created.ok() ? "" : created.message();
 }
-
-#if __has_feature(address_sanitizer)
-// GCC's Objective-C runtime forgets some of what it allocates when classes are loaded. Objects that leak are found by
-// standin::liveObjects().
-extern "C" const char *__lsan_default_suppressions() { return "leak:libobjc.so"; }
-#endif

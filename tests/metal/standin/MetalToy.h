@@ -58,9 +58,6 @@ public:
   std::optional<Package> package;
 };
 
-/// The MSL of the kernels.
-extern const char *const kToyMsl;
-
 } // namespace tq
 
 #endif // TQ_TESTS_METAL_STANDIN_METALTOY_H

@@ -119,6 +119,19 @@ TEST_F(SelfTestTest, ADeviceThatFails) {
   EXPECT_TRUE(found[0].starts_with("decode toy_mark: toy.tqpkg: the GPU is out of memory")) << found[0];
 }
 
+TEST_F(SelfTestTest, AnotherTargetThanTheDevices) {
+  // The plan is for the first Metal target, the GPU runs the second, which has as many kernels.
+  MetalToy two;
+  two.manifest.targets.push_back(two.metal());
+  two.metal().name = "metal-apple9";
+  two.write();
+  std::string command = TQ_TOOLS "/tq-run-standin " + two.path() + " --metal-selftest-record --device=metal 2>" +
+                        two.outside("err") + " </dev/null";
+  EXPECT_NE(std::system(command.c_str()), 0); // NOLINT(bugprone-command-processor): a command of our own
+  EXPECT_EQ(readWhole(two.outside("err")),
+            "error: toy.tqpkg: the self-test is for target metal-apple9, but metal runs metal-apple7\n");
+}
+
 TEST_F(SelfTestTest, TheFileReadsAsWritten) {
   StoredOutputs stored{"metal-apple7", "0123456789abcdef", "metal-checked", {}};
   auto outputs = recordOnHost();

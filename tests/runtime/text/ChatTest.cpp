@@ -80,6 +80,10 @@ TEST(ChatEnvironment, variables) {
                         "{{ enable_thinking is defined }}|{{ eos_token }}",
                         Json::object(), R"({"bos_token": "<s>"})")),
             "<s>TrueTrueFalseFalse|");
+  EXPECT_EQ(text(render("{{ bos_token }}|{{ eos_token }}", Json::object(),
+                        R"({"bos_token": {"content": "<s>", "lstrip": false}, "eos_token": null})")),
+            "<s>|");
+  EXPECT_FALSE(openTokenizer(testData() / "tinystories-3.7m/tokenizer.json", goldens()).value().hasChatTemplate());
   EXPECT_EQ(
       text(render("{{ bos_token }} {{ style }}", {{"bos_token", "B"}, {"style", "short"}}, R"({"bos_token": "<s>"})")),
       "B short");

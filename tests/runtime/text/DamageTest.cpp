@@ -168,14 +168,12 @@ TEST(Arguments, checked) {
   Result<Ids> ids = tokenizer->encode("\xe4\xbd", false);
   ASSERT_FALSE(ids.ok());
   EXPECT_EQ(ids.message(), "text: not UTF-8 (byte 0)");
-  EXPECT_EQ(tokenizer->tokenId("\xff"), std::nullopt);
   EXPECT_EQ(tokenizer->decode(Ids{0xffffffffu}, false).value(), "");
 }
 
 TEST(Arguments, nullPointers) {
   tq_text_buffer error = {nullptr, 0}, text = {nullptr, 0};
   uint32_t *ids = nullptr;
-  uint32_t id = 0;
   size_t count = 0;
   auto sentence = [&] {
     std::string result(error.data ? error.data : "", error.size);
@@ -193,9 +191,6 @@ TEST(Arguments, nullPointers) {
   EXPECT_EQ(tq_text_encode(nullptr, "", 0, 1, &ids, &count, &error), 0);
   EXPECT_EQ(sentence(), "tokenizer is null");
   EXPECT_EQ(tq_text_decode(nullptr, nullptr, 0, 0, &text, nullptr), 0);
-  EXPECT_EQ(tq_text_token_to_id(nullptr, "a", 1, &id), 0);
-  EXPECT_EQ(tq_text_bos_id(nullptr, &id), 0);
-  EXPECT_EQ(tq_text_vocab_size(nullptr), 0u);
   EXPECT_EQ(tq_text_has_chat_template(nullptr), 0);
   EXPECT_EQ(tq_text_stream_push(nullptr, 0, &text, &error), 0);
   EXPECT_EQ(sentence(), "stream is null");

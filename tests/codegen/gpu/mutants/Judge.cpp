@@ -2,54 +2,22 @@
 
 #include "tests/codegen/gpu/mutants/Judge.h"
 
-#include "codegen/gpu/BuildGpuKernels.h"
-#include "codegen/metal/VerifyKernels.h"
 #include "mlir/Parser/Parser.h"
-#include "mlir/Pass/PassManager.h"
-#include "passes/Pipelines.h"
 #include "tests/codegen/gpu/ModuleText.h"
+#include "tests/codegen/gpu/SampleRunner.h"
+#include "tests/codegen/gpu/TableRunner.h"
 
-#include <cmath>
+#include <regex>
 #include <stdexcept>
 
 using namespace mlir;
 using namespace tq;
 using namespace tq::test;
 
-namespace {
-// As in GpuKernelsTest.
-constexpr int64_t kContext = 700, kChunk = 40;
-constexpr double kTolerance = 1e-3;
-
 /// Processor seconds for a threadgroup: the slowest takes a few milliseconds.
 constexpr double kTimeLimit = 0.5;
 
-/// Repeated: 6e16 in f32, 235 in f16. The schedules at first find NaN where nobody has written, the last one this.
-constexpr uint8_t kLarge = 0x5b;
-} // namespace
-
-std::vector<JudgedModel> tq::test::judgedModels() {
-  std::vector<Call> every = {{"decode", 1, 1},    {"verify", 3, 3},    {"verify", 8, 8}, {"prefill", 9, 9},
-                             {"prefill", 40, 40}, {"prefill", 17, 17}, {"verify", 5, 5}};
-  std::vector<Call> conversation = {{"prefill", 17, 8}, {"decode", 1, 1}, {"verify", 3, 3}, {"prefill", 40, 8},
-                                    {"verify", 8, 8},   {"decode", 1, 1}, {"verify", 5, 5}};
-  std::vector<Call> splits = conversation; // more than one of 256 keys
-  splits.insert(splits.end(), 6, {"prefill", 40, 1});
-  splits.insert(splits.end(), {{"decode", 1, 1}, {"verify", 8, 8}, {"decode", 1, 1}});
-  const char *tq4 = "#tq.codebook<bits = 4, group = 32>", *tq3 = "#tq.codebook<bits = 3, group = 16>",
-             *q4 = "#tq.affine<bits = 4, group = 32>", *f16 = "#tq.dense<f16>";
-  // Widths end within a block of columns, yet after whole ones: no part of a kernel works on nothing but padding.
-  return {
-      {"codebook4", linearChain(tq4, {96, 160, 50}, tq4), every, 64},
-      {"codebook3", linearChain(tq3, {128, 272, 50}, tq3), every, 64},
-      {"affine4", linearChain(q4, {96, 160, 50}, q4), every, 64},
-      {"dense", linearChain(f16, {96, 70, 130, 48}, f16), every, 64},
-      {"rotated",
-       transformer({.hidden = 256, .inner = 192, .block = 256, .innerBlock = 192, .headBack = true, .encoding = tq4}),
-       conversation, 8},
-      {"norms", transformer({.heads = 3, .kvHeads = 1, .headDim = 48, .headNorm = true}), conversation, 8},
-      {"splits", transformer({.hidden = 32, .heads = 4, .kvHeads = 2, .headDim = 32, .inner = 32}), splits, 8}};
-}
+constexpr char kOrderMatters[] = "the results depend on the order of threads, or on what nobody has written";
 
 const char *tq::test::nameOf(Verdict::Kind kind) {
   static constexpr const char *kNames[] = {"pending", "survived", "equivalent", "compile",
@@ -57,97 +25,218 @@ const char *tq::test::nameOf(Verdict::Kind kind) {
   return kNames[kind];
 }
 
-Judge::Judge(MLIRContext &context, const JudgedModel &model) : name(model.name), context(context), model(model) {}
+Verdict Judge::finding(Verdict::Kind kind, const std::string &kernel, const std::string &message) {
+  return {message.find("error: kernel " + kernel + ":") != std::string::npos ? kind : Verdict::Crash, message};
+}
 
-std::string Judge::prepare() {
+Verdict Judge::judge(const metal::KernelSource &kernel, const std::string &text) const {
+  auto library = metal::Library::compile(text, {.name = kernel.name + ".metal", .checked = true, .cached = false});
+  return library.ok() ? run(kernel.name, *library) : finding(Verdict::Compile, kernel.name, library.message());
+}
+
+//===-- Models --------------------------------------------------------------------------------------------------===//
+
+namespace {
+struct JudgedModel {
+  const char *name;
+  std::string source; ///< tq IR
+  std::vector<Call> calls;
+  int64_t maxOut, context = kTestContext;
+  std::string kernels = ".*"; ///< only these are judged (regular expression): the calls are too few for others
+  double tolerance = kTestTolerance;
+};
+
+/// A small model as GpuKernelsTest runs it: the other kernels are the model's.
+class ModelJudge : public Judge {
+public:
+  ModelJudge(MLIRContext &context, const JudgedModel &model) : Judge(model.name), context(context), model(model) {}
+  std::string prepare() override;
+
+private:
+  Verdict run(const std::string &kernel, const metal::Library &library) const override;
+
+  MLIRContext &context;
+  JudgedModel model;
+  OwningOpRef<ModuleOp> scheduled;
+  TestWeights weights;
+  std::map<std::string, size_t> firstCall;         ///< by kernel
+  std::vector<TableRunner> before;                 ///< each call
+  std::vector<reference::Ids> ids;                 ///< likewise
+  std::vector<reference::Tensor<double>> expected; ///< likewise
+};
+} // namespace
+
+/// The skeletons of models, in small: linear layers of each family of encodings, long ones too; transformers with and without
+/// rotations, head norms, biases and windows; rows that take several simdgroups. The last call of transformers fills the context.
+static std::vector<JudgedModel> judgedModels() {
+  // Positions are odd and even, and the last call fills the last page: by one token, by several, or by a prompt.
+  auto after = [](std::vector<Call> more) {
+    std::vector<Call> calls = conversation(); // 79 tokens
+    calls.insert(calls.end(), more.begin(), more.end());
+    return calls;
+  };
+  const Call prompt = {"prefill", 40, 1}, token = {"decode", 1, 1};
+  // More than one split of 256 keys.
+  std::vector<Call> splits = after({prompt, prompt, prompt, prompt, prompt, {"prefill", 39, 1}, token, token});
+  std::vector<Call> few = {token, {"verify", 3, 3}, {"verify", 4, 4}, {"verify", 8, 8}, {"prefill", 17, 17}};
+  const char *notMerge = "(?!sdpa_merge).*"; // of one split
+  const char *tq4 = "#tq.codebook<bits = 4, group = 32>", *tq3 = "#tq.codebook<bits = 3, group = 16>",
+             *q4 = "#tq.affine<bits = 4, group = 32>", *f16 = "#tq.dense<f16>",
+             *tq2 = "#tq.codebook<bits = 2, group = 32>", *q6 = "#tq.affine<bits = 6, group = 16>";
+  // Widths end within a block of columns, yet after whole ones: no part of a kernel works on nothing but padding.
+  return {
+      {"codebook4", linearChain(tq4, {96, 160, 50}, tq4), everyEntry(), 64},
+      {"codebook3", linearChain(tq3, {128, 272, 50}, tq3), everyEntry(), 64},
+      {"affine4", linearChain(q4, {96, 160, 50}, q4), everyEntry(), 64},
+      {"dense", linearChain(f16, {96, 70, 130, 48}, f16), everyEntry(), 64},
+      {"rotated",
+       transformer({.hidden = 256, .inner = 192, .block = 256, .innerBlock = 192, .headBack = true, .encoding = tq4}),
+       after({prompt, token, token, {"verify", 4, 4}, {"verify", 3, 3}}), 8, 128, notMerge, kCodebookTolerance},
+      {"norms", transformer({.heads = 3, .kvHeads = 1, .headDim = 48, .headNorm = true}),
+       after({{"prefill", 35, 8}, token, {"prefill", 13, 8}}), 8, 128, notMerge},
+      {"window",
+       transformer({.hidden = 32,
+                    .heads = 14,
+                    .kvHeads = 2,
+                    .headDim = 16,
+                    .rotaryDims = 8,
+                    .inner = 32,
+                    .window = 10,
+                    .bias = true}),
+       splits, 8, 320},
+      {"splits", transformer({.hidden = 32, .heads = 4, .kvHeads = 2, .headDim = 32, .inner = 32}), splits, 8, 320},
+      {"wide",
+       transformer({.hidden = 64, .inner = 14336, .innerBlock = 14336}),
+       {token, {"verify", 2, 2}},
+       8,
+       64,
+       ".*rotate.*"},
+      {"long", linearChain(tq4, {64, 1088, 20}, tq4), few, 64},
+      {"codebook2", linearChain(tq2, {96, 160, 50}, tq2), few, 64},
+      {"affine6", linearChain(q6, {96, 144, 50}, q6), few, 64}};
+}
+
+std::string ModelJudge::prepare() {
   OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(model.source, &context);
   if (!module)
     return "the module cannot be parsed";
   weights = randomWeights(*module, 5);
-  scheduled = cast<ModuleOp>(module.get()->clone());
-  PipelineOptions options;
-  options.activations.activations = "f32";
-  options.entryPoints.chunk = kChunk;
-  options.entryPoints.context = kContext;
-  options.entryPoints.maxOut = model.maxOut;
-  PassManager pm(&context);
-  buildFusePhase(pm, options);
-  buildSchedulePhase(pm, options, gpuSkeletons());
-  pm.addPass(createBuildGpuKernels(gpuSkeletons()));
-  if (failed(pm.run(*scheduled)))
+  scheduled = buildKernels(*module, kTestChunk, model.context, model.maxOut);
+  if (!scheduled)
     return "the module cannot be scheduled";
 
   // The other kernels are not in question: the fast build will do, which gives the same bits.
-  TableRunner runner(*scheduled, weights, kContext, /*checked=*/false);
+  TableRunner runner(*scheduled, weights, model.context, /*checked=*/false);
   runner.hostThreads = 1;
   runner.timeLimit = kTimeLimit;
   if (std::string message = runner.compile(); !message.empty())
     return message;
-  reference::Interpreter<double> interpreter(*module, weights.numbers);
-  interpreter.roundStates = true;
+  reference::Interpreter<double> judge = interpreter(*module, weights.numbers);
   std::mt19937 random(11);
-  int64_t vocab = (*module->getOps<WeightOp>().begin()).getPacked().getRows();
   for (const Call &call : model.calls) {
-    reference::Ids tokens(call.tokens);
-    for (int32_t &id : tokens)
-      id = int32_t(random() % uint64_t(vocab));
     for (auto step : scheduled->lookupSymbol<TableOp>(call.entry).getBody().getOps<StepOp>())
       firstCall.try_emplace(step.getKernel().str(), before.size());
     before.push_back(runner);
-    ids.push_back(tokens);
-    expected.push_back(interpreter.forward(tokens, call.rows));
+    ids.push_back(tokens(*module, call.tokens, random));
+    expected.push_back(judge.forward(ids.back(), call.rows));
     try {
-      if (std::string message = difference(runner.run(call.entry, tokens, call.rows), expected.back());
-          !message.empty())
+      std::vector<float> got = runner.run(call.entry, ids.back(), call.rows);
+      if (std::string message = difference(got, expected.back(), model.tolerance); !message.empty())
         return message;
     } catch (const std::runtime_error &error) {
       return error.what();
     }
   }
   sources = metal::splitKernels(runner.text);
-  std::erase_if(sources, [&](const metal::KernelSource &source) { return !firstCall.contains(source.name); });
+  std::regex judged(model.kernels);
+  std::erase_if(sources, [&](const metal::KernelSource &source) {
+    return !firstCall.contains(source.name) || !std::regex_match(source.name, judged);
+  });
   return "";
 }
 
-std::string Judge::difference(const std::vector<float> &got, const reference::Tensor<double> &want) const {
-  size_t stride = got.size() / size_t(want.rows());
-  double largest = 0, error = 0;
-  for (int64_t r = 0; r < want.rows(); ++r)
-    for (int64_t c = 0; c < want.rowSize(); ++c) {
-      double difference = std::abs(double(got[size_t(r) * stride + size_t(c)]) - want.row(r)[c]);
-      largest = std::max(largest, std::abs(want.row(r)[c]));
-      error = difference <= error ? error : difference; // NaN stays
-    }
-  if (error <= kTolerance * largest)
-    return "";
-  return "the results are off by " + std::to_string(error) + ", the largest is " + std::to_string(largest);
-}
-
-Verdict Judge::judge(const metal::KernelSource &kernel, const std::string &text) const {
-  auto library = metal::Library::compile(text, {.name = kernel.name + ".metal", .checked = true, .cached = false});
-  if (!library.ok())
-    return {Verdict::Compile, library.message()};
-  size_t call = firstCall.at(kernel.name);
+Verdict ModelJudge::run(const std::string &kernel, const metal::Library &library) const {
+  size_t call = firstCall.at(kernel);
   TableRunner forward = before[call];
-  forward.replaced.emplace(kernel.name, *library);
-  TableRunner reverse = forward, random = forward;
-  reverse.schedule = {metal::Schedule::Reverse, 0, 0x7f};
-  random.schedule = {metal::Schedule::Random, 3, 0xff};
-  random.fillUnwritten(kLarge);
+  forward.replaced.emplace(kernel, library);
+  std::array<TableRunner, 2> others = inOtherOrders(forward);
   for (; call < model.calls.size(); ++call) {
     const auto &[entry, tokens, rows] = model.calls[call];
     try {
       std::vector<float> got = forward.run(entry, ids[call], rows);
-      if (std::string message = difference(got, expected[call]); !message.empty())
+      if (std::string message = difference(got, expected[call], model.tolerance); !message.empty())
         return {Verdict::Result, message};
-      for (TableRunner *other : {&reverse, &random}) {
-        std::vector<float> again = other->run(entry, ids[call], rows);
+      for (TableRunner &other : others) {
+        std::vector<float> again = other.run(entry, ids[call], rows);
         if (!sameLogits(got, again, expected[call].rows(), expected[call].rowSize()))
-          return {Verdict::Order, "the results depend on the order of threads, or on what nobody has written"};
+          return {Verdict::Order, kOrderMatters};
       }
     } catch (const std::runtime_error &error) {
-      return {Verdict::Checker, error.what()};
+      return finding(Verdict::Checker, kernel, error.what());
     }
   }
   return {Verdict::Survived, ""};
+}
+
+//===-- argmax and top_k ----------------------------------------------------------------------------------------===//
+
+// One simdgroup and several; one register of the list and two; rows that end within the last vector of a block, behind its
+// first element, or with it. Where k is 16 or 48 there is no padding behind the results.
+static constexpr SampleCase kSampleCases[] = {{381, 0}, {2429, 0}, {381, 16}, {381, 48}, {1024, 5}, {4225, 48}};
+
+namespace {
+class SampleJudge : public Judge {
+public:
+  explicit SampleJudge(MLIRContext &context) : Judge("sample"), context(context) {}
+  std::string prepare() override;
+
+private:
+  Verdict run(const std::string &kernel, const metal::Library &library) const override;
+
+  MLIRContext &context;
+  std::map<std::string, SampleRunner> runners; ///< by kernel
+};
+} // namespace
+
+std::string SampleJudge::prepare() {
+  auto samples = buildSamples(context, kSampleCases);
+  if (!samples.ok())
+    return samples.message();
+  auto library = metal::Library::compile(samples->text, {.checked = false});
+  if (!library.ok())
+    return library.message();
+  for (const SampleCase &c : kSampleCases) {
+    SampleRunner &runner = runners.try_emplace(c.name(), *samples, c).first->second;
+    runner.hostThreads = 1;
+    runner.timeLimit = kTimeLimit;
+    if (Verdict verdict = run(c.name(), *library); verdict.kind != Verdict::Survived)
+      return verdict.message;
+  }
+  sources = metal::splitKernels(samples->text);
+  return "";
+}
+
+Verdict SampleJudge::run(const std::string &kernel, const metal::Library &library) const {
+  const SampleRunner &runner = runners.at(kernel);
+  bool first = true;
+  for (const SampleOrder &order : kSampleOrders) {
+    auto got = runner.run(library, order);
+    if (!got.ok())
+      return finding(Verdict::Checker, kernel, got.message());
+    if (std::string message = runner.difference(*got); !message.empty())
+      return first ? Verdict{Verdict::Result, message} : Verdict{Verdict::Order, kOrderMatters};
+    first = false;
+  }
+  return {Verdict::Survived, ""};
+}
+
+//===------------------------------------------------------------------------------------------------------------===//
+
+std::vector<std::unique_ptr<Judge>> tq::test::makeJudges(MLIRContext &context, const std::string &names) {
+  std::vector<std::unique_ptr<Judge>> judges;
+  for (const JudgedModel &model : judgedModels())
+    judges.push_back(std::make_unique<ModelJudge>(context, model));
+  judges.push_back(std::make_unique<SampleJudge>(context));
+  std::erase_if(judges, [wanted = std::regex(names)](auto &judge) { return !std::regex_match(judge->name, wanted); });
+  return judges;
 }

@@ -1,28 +1,17 @@
 //===- Judge.h - Would the tests notice another kernel? ---------*- C++ -*-===//
-// A small model as GpuKernelsTest runs it: its launch tables on the checked executor in several schedules, against the
-// interpreter of tq IR. One kernel comes from a text of its own, which may have a fault; the others are the model's.
+// Kernels run as the tests run them: on the checked executor in several schedules, against the interpreter or the reference.
+// One kernel comes from a text of its own, which may have a fault.
 //===----------------------------------------------------------------------===//
 #ifndef TQ_TESTS_CODEGEN_GPU_MUTANTS_JUDGE_H
 #define TQ_TESTS_CODEGEN_GPU_MUTANTS_JUDGE_H
 
-#include "tests/codegen/gpu/TableRunner.h"
+#include "mlir/IR/MLIRContext.h"
+#include "tests/metal/Executor.h"
 #include "tests/metal/Mutate.h"
 
+#include <memory>
+
 namespace tq::test {
-
-struct Call {
-  std::string entry;
-  int64_t tokens, rows;
-};
-
-struct JudgedModel {
-  const char *name;
-  std::string source; ///< tq IR
-  std::vector<Call> calls;
-  int64_t maxOut;
-};
-/// Every skeleton, in small: linear layers of each family of encodings, transformers with and without rotations and head norms.
-std::vector<JudgedModel> judgedModels();
 
 struct Verdict {
   enum Kind { Pending, Survived, Equivalent, Compile, Checker, Order, Result, Crash } kind = Pending;
@@ -32,30 +21,31 @@ const char *nameOf(Verdict::Kind kind);
 
 class Judge {
 public:
-  Judge(mlir::MLIRContext &context, const JudgedModel &model);
+  explicit Judge(std::string name) : name(std::move(name)) {}
+  virtual ~Judge() = default;
 
-  /// Builds and runs the model as it is; once. Empty if all is well, or what is not.
-  std::string prepare();
-  /// Those that the calls launch.
+  /// Builds and runs the kernels as they are; once. Empty if all is well, or what is not.
+  virtual std::string prepare() = 0;
+  /// Those that are run.
   const std::vector<metal::KernelSource> &kernels() const { return sources; }
   /// What the tests say of `text` in a kernel's place; Survived if nothing.
   Verdict judge(const metal::KernelSource &kernel, const std::string &text) const;
 
   const std::string name;
 
-private:
-  std::string difference(const std::vector<float> &got, const reference::Tensor<double> &want) const;
+protected:
+  /// What is found in the kernel; a message without its name says that something else went wrong.
+  static Verdict finding(Verdict::Kind kind, const std::string &kernel, const std::string &message);
 
-  mlir::MLIRContext &context;
-  JudgedModel model;
-  mlir::OwningOpRef<mlir::ModuleOp> scheduled;
-  TestWeights weights;
   std::vector<metal::KernelSource> sources;
-  std::map<std::string, size_t> firstCall;         ///< by kernel
-  std::vector<TableRunner> before;                 ///< each call
-  std::vector<reference::Ids> ids;                 ///< likewise
-  std::vector<reference::Tensor<double>> expected; ///< likewise
+
+private:
+  /// The kernel comes from `library`.
+  virtual Verdict run(const std::string &kernel, const metal::Library &library) const = 0;
 };
+
+/// Those with such names: one for each of a few small models, and "sample" for argmax and top_k.
+std::vector<std::unique_ptr<Judge>> makeJudges(mlir::MLIRContext &context, const std::string &names = ".*");
 
 } // namespace tq::test
 #endif

@@ -1,8 +1,7 @@
 //===- MutantsTest.cpp - The tests notice faults in emitted kernels -------===//
 // A fixed sample of what metal-mutants does at length.
 
-#include "codegen/gpu/BuildGpuKernels.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "tests/codegen/gpu/TableRunner.h"
 #include "tests/codegen/gpu/mutants/Reviewed.h"
 #include "tests/codegen/gpu/mutants/Sweep.h"
 
@@ -19,18 +18,10 @@ constexpr size_t kSample = 50;
 
 class Mutants : public testing::Test {
 protected:
-  Mutants() {
-    DialectRegistry registry;
-    registry.insert<TQDialect, func::FuncDialect, arith::ArithDialect>();
-    createBuildGpuKernels(gpuSkeletons())->getDependentDialects(registry);
-    context.appendDialectRegistry(registry);
-    context.loadAllAvailableDialects();
-  }
-  /// Those of the models with these names; all if there is none.
-  void prepare(std::vector<std::string> names = {}) {
-    for (const JudgedModel &model : judgedModels())
-      if (names.empty() || llvm::is_contained(names, model.name))
-        judges.push_back(std::make_unique<Judge>(context, model));
+  Mutants() { loadGpuDialects(context); }
+  /// The judges with such names.
+  void prepare(const std::string &names = ".*") {
+    judges = makeJudges(context, names);
     ASSERT_EQ(prepareAll(judges, workers), "");
   }
   const int workers = std::max(1, int(std::thread::hardware_concurrency()));
@@ -82,7 +73,7 @@ TEST_F(Mutants, SampleIsKilled) {
 
 // What the sample asserts is not true of everything: faults that change nothing are told apart, by their kind.
 TEST_F(Mutants, HarmlessOnesAreNotKilled) {
-  prepare({"affine4"});
+  prepare("affine4");
   const Judge &judge = *judges.front();
   const metal::KernelSource &kernel = judge.kernels().front();
   size_t body = kernel.text.find(") {\n") + 4;

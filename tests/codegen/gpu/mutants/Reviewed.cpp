@@ -1,8 +1,8 @@
 //===- Reviewed.cpp - Mutants that a reader found to be harmless ----------===//
 
 #include "tests/codegen/gpu/mutants/Reviewed.h"
+#include "tests/TemporaryDirectory.h"
 
-#include <fstream>
 #include <sstream>
 
 using namespace tq;
@@ -32,12 +32,8 @@ Result<std::vector<Review>> tq::test::parseReviews(const std::string &text) {
 }
 
 Result<std::vector<Review>> tq::test::readReviews() {
-  std::ifstream file(TQ_MUTANTS_REVIEWED);
-  if (!file)
-    return Error{std::string(TQ_MUTANTS_REVIEWED) + ": cannot be read"};
-  std::stringstream text;
-  text << file.rdbuf();
-  return parseReviews(text.str());
+  TQ_TRY_ASSIGN(std::string text, readBytes(TQ_MUTANTS_REVIEWED));
+  return parseReviews(text);
 }
 
 Review *tq::test::findReview(std::vector<Review> &reviews, const metal::Mutant &mutant) {

@@ -17,10 +17,19 @@
 using namespace tq;
 using namespace tq::test;
 
-std::vector<Suspect> tq::test::suspects(const std::vector<std::unique_ptr<Judge>> &judges) {
+/// The seed's own order of things with a name.
+static uint64_t shuffled(uint64_t value, uint64_t seed) {
+  value = (value ^ seed) * 0x9e3779b97f4a7c15; // splitmix64
+  value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9;
+  return value ^ value >> 27;
+}
+
+std::vector<Suspect> tq::test::suspects(const std::vector<std::unique_ptr<Judge>> &judges, uint64_t seed) {
   // Operators take turns, and for each of them kernels do; within a kernel the order is that of the hashes.
   struct Place {
-    size_t inKernel, ofKernel, ofOperator;
+    size_t inKernel;
+    uint64_t ofKernel;
+    size_t ofOperator;
     Suspect suspect;
   };
   std::vector<Place> places;
@@ -28,13 +37,16 @@ std::vector<Suspect> tq::test::suspects(const std::vector<std::unique_ptr<Judge>
   for (const auto &judge : judges)
     for (const metal::KernelSource &kernel : judge->kernels()) {
       std::vector<metal::Mutant> mutants = metal::mutantsOf(kernel);
-      std::ranges::stable_sort(mutants, {}, &metal::Mutant::id);
+      std::ranges::stable_sort(mutants, {},
+                               [&](const metal::Mutant &m) { return shuffled(std::stoull(m.id, nullptr, 16), seed); });
       size_t count[metal::kOperators] = {};
       for (metal::Mutant &mutant : mutants) {
         auto kind = size_t(mutant.kind);
         // A different kernel comes first for each operator.
-        size_t turn = (kernels + kind * 7919) * 2654435761u % 4294967291u;
-        places.push_back({count[kind]++, turn, 0, {judge.get(), &kernel, std::move(mutant)}});
+        places.push_back({count[kind]++,
+                          shuffled(kernels * metal::kOperators + kind, seed),
+                          0,
+                          {judge.get(), &kernel, std::move(mutant)}});
       }
       ++kernels;
     }
@@ -89,11 +101,10 @@ template <class A, class T> inline bool operator<=(A a, Bound<T> b) { return mee
 template <class A, class T> inline bool operator>=(A a, Bound<T> b) { return meet(a, b) && a >= b.value; }
 )";
 
-/// What depends on a call's parameters may be equal in another call, which the tests should then make.
+/// What differs from call to call may be equal in another one, which the tests should then make.
 static bool isNeverEqual(const Suspect &suspect) {
   const metal::Mutant &mutant = suspect.mutant;
-  static const std::regex parameter(R"(\b(n_tokens|n_out|pos)\b)");
-  if (mutant.kind != metal::Operator::Compare || std::regex_search(mutant.was, parameter))
+  if (mutant.kind != metal::Operator::Compare || mutant.dependsOnCall || mutant.replacement.front() == '(')
     return false;
   std::string text = suspect.kernel->text;
   text.insert(mutant.offset + mutant.length, " Met() +");
@@ -102,6 +113,35 @@ static bool isNeverEqual(const Suspect &suspect) {
     return false;
   text.insert(text.find('\n', start), kMet);
   return suspect.judge->judge(*suspect.kernel, text).kind == Verdict::Survived;
+}
+
+/// total += simd_shuffle_xor(total, 8u) after the same with 1u, 2u and 4u: lanes that differ in the lowest three bits have the
+/// same sum by then, since + and fmax commute, so that 9 is as good as 8. After 4u alone it would not be.
+static bool isAmongEqualLanes(const metal::Mutant &mutant, const std::string &text) {
+  static const std::regex step(R"((?:(\w+) \+= |(\w+) = fmax\(\2, )simd_shuffle_xor\((\w+), (\d+)u\)+;)");
+  static const std::regex change(R"(\((\d+)u\) ([+-]) 1)");
+  std::smatch m, c;
+  if (!std::regex_match(mutant.was, m, step) || !std::regex_match(mutant.replacement, c, change) ||
+      (m[3] != m[1] && m[3] != m[2]))
+    return false;
+  std::string own = std::regex_replace(mutant.was, std::regex(R"(\d+u\))"), ""); // all but the mask
+  uint32_t mask = uint32_t(std::stoul(c[1]));
+  uint32_t left = mask ^ (c[2] == "+" ? mask + 1 : mask - 1);
+  for (size_t line = text.rfind('\n', mutant.offset); line != std::string::npos && line > 0;) {
+    size_t before = text.rfind('\n', line - 1) + 1;
+    std::string previous = text.substr(before, line - before);
+    previous.erase(0, previous.find_first_not_of(' '));
+    if (!std::regex_match(previous, m, step) || std::regex_replace(previous, std::regex(R"(\d+u\))"), "") != own)
+      break;
+    left &= ~uint32_t(std::stoul(m[4])); // masks are single bits
+    line = before - 1;
+  }
+  return left == 0;
+}
+
+static bool isWithinOnlySimdgroup(const Suspect &suspect) {
+  return suspect.mutant.replacement == "simdgroup_barrier" &&
+         suspect.kernel->text.find("[[max_total_threads_per_threadgroup(32)]]") != std::string::npos;
 }
 
 Verdict tq::test::examine(const Suspect &suspect) {
@@ -114,6 +154,12 @@ Verdict tq::test::examine(const Suspect &suspect) {
     return {Verdict::Equivalent, "no value between the bounds"};
   if (isNeverEqual(suspect))
     return {Verdict::Equivalent, "its sides are never equal"};
+  if (mutant.kind == metal::Operator::Lane && isAmongEqualLanes(mutant, suspect.kernel->text))
+    return {Verdict::Equivalent, "the lanes have the same value"};
+  if (mutant.kind == metal::Operator::BarrierWeakened && isWithinOnlySimdgroup(suspect))
+    return {Verdict::Equivalent, "there is one simdgroup"};
+  if (mutant.kind == metal::Operator::Extent)
+    return verdict;
   auto original = metal::machineCode(suspect.kernel->text), other = metal::machineCode(text);
   if (original.ok() && other.ok() && *original == *other)
     return {Verdict::Equivalent, "the same machine code"};

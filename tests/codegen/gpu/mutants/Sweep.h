@@ -16,12 +16,16 @@ struct Suspect {
 };
 
 /// All mutants of the judges' kernels. The first n of them are a sample spread over operators, models and kernels; which ones
-/// follows from their texts alone.
-std::vector<Suspect> suspects(const std::vector<std::unique_ptr<Judge>> &judges);
+/// follows from their texts and the seed.
+std::vector<Suspect> suspects(const std::vector<std::unique_ptr<Judge>> &judges, uint64_t seed = 0);
 
-/// A mutant that survives is equivalent if its machine code is the original's, and its address space, if that is what was
-/// changed, is one that Metal permits there as well; or if a loop's bound moves where the loop has no value,
-/// or if the sides of a comparison are equal in no call.
+/// A mutant that survives is equivalent if
+///   its machine code is the original's, unless what was changed leaves no trace there: the extent of an array, or an address
+///   space, but for what is only read and may be in either;
+///   a loop's bound moves where the loop has no value;
+///   the sides of a comparison are equal in no call, and no parameter of a call goes into them;
+///   a sum or maximum takes the value of another lane that has the same one by then;
+///   a barrier is only among the threads of the only simdgroup.
 Verdict examine(const Suspect &suspect);
 
 /// Verdicts of the jobs 0 to n, each made in one of `workers` processes: the executor runs one launch at a time in each, and

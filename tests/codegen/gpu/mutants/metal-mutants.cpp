@@ -1,7 +1,6 @@
 //===- metal-mutants.cpp - Do the tests notice faults in emitted kernels? -===//
 
-#include "codegen/gpu/BuildGpuKernels.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "tests/codegen/gpu/TableRunner.h"
 #include "tests/codegen/gpu/mutants/Reviewed.h"
 #include "tests/codegen/gpu/mutants/Sweep.h"
 
@@ -18,10 +17,11 @@ using namespace tq::test;
 namespace {
 
 constexpr char kFooter[] = R"(
-Kernels of small models get one fault each: a barrier removed or weakened, another address space, an index, offset, loop or
-comparison off by one. Each such mutant is judged as the tests judge kernels: lints, compilation, a checked run in three
-schedules, and the results against the interpreter. Without N all of them, which takes hours; N are spread over operators,
-models and kernels. Equivalent are those with the original's machine code, and those in reviewed.txt.
+Kernels of small models get one fault each, and so do argmax and top_k (model "sample"): a barrier removed or weakened, another
+address space, an index, offset, loop or comparison off by one. Each such mutant is judged as the tests judge kernels: lints,
+compilation, a checked run in three schedules, and the results against the reference. Without N all of them, which takes hours;
+N are spread over operators, models and kernels. Equivalent are those with the original's machine code, and those in
+reviewed.txt.
 
 Exit codes: 0 at least 99 % of those that are not equivalent are noticed, 1 fewer, or something is wrong; 2 wrong usage.)";
 
@@ -29,6 +29,7 @@ constexpr double kWanted = 0.99;
 
 struct Options {
   size_t sample = 0;
+  uint64_t seed = 0;
   int jobs = 0;
   std::string model = ".*", kernel = ".*", kind = ".*", id;
   bool verbose = false, text = false;
@@ -36,10 +37,7 @@ struct Options {
 
 /// The judges of the chosen models, ready; none if something is wrong.
 std::vector<std::unique_ptr<Judge>> prepareJudges(MLIRContext &context, const Options &options, int jobs) {
-  std::vector<std::unique_ptr<Judge>> judges;
-  for (const JudgedModel &model : judgedModels())
-    if (std::regex_match(model.name, std::regex(options.model)))
-      judges.push_back(std::make_unique<Judge>(context, model));
+  auto judges = makeJudges(context, options.model);
   if (std::string message = prepareAll(judges, jobs); !message.empty()) {
     fprintf(stderr, "error: %s\n", message.c_str());
     judges.clear();
@@ -121,11 +119,8 @@ int report(const std::vector<Suspect> &suspects, const std::vector<Verdict> &ver
 }
 
 int run(const Options &options) {
-  DialectRegistry registry;
-  registry.insert<TQDialect, func::FuncDialect, arith::ArithDialect>();
-  createBuildGpuKernels(gpuSkeletons())->getDependentDialects(registry);
-  MLIRContext context(registry, MLIRContext::Threading::DISABLED);
-  context.loadAllAvailableDialects();
+  MLIRContext context(MLIRContext::Threading::DISABLED);
+  loadGpuDialects(context);
   auto reviews = readReviews();
   if (!reviews.ok()) {
     fprintf(stderr, "error: %s\n", reviews.message().c_str());
@@ -139,7 +134,7 @@ int run(const Options &options) {
   }
   if (judges.empty())
     return 1;
-  std::vector<Suspect> chosen = suspects(judges);
+  std::vector<Suspect> chosen = suspects(judges, options.seed);
   size_t existing = chosen.size();
   std::regex kernel(options.kernel), kind(options.kind);
   std::erase_if(chosen, [&](const Suspect &s) {
@@ -184,6 +179,7 @@ int main(int argc, char **argv) {
   CLI::App app("Puts faults into emitted kernels and counts those that the tests notice; no GPU takes part.");
   app.name("metal-mutants");
   app.add_option("sample", options.sample, "how many mutants; all of them if left out")->type_name("N");
+  app.add_option("--seed", options.seed, "another sample (default 0, of which the first 50 are a test)");
   app.add_option("--model", options.model, "only these models (regular expression)");
   app.add_option("--kernel", options.kernel, "only these kernels");
   app.add_option("--operator", options.kind, "only these operators");

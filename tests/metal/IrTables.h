@@ -1,0 +1,26 @@
+//===- IrTables.h - What the executor reads and writes ----------*- C++ -*-===//
+// Variables of the shared object by which it and the executor know each other.
+//===----------------------------------------------------------------------===//
+
+#ifndef TQ_TESTS_METAL_IRTABLES_H
+#define TQ_TESTS_METAL_IRTABLES_H
+
+#include <string>
+#include <vector>
+
+namespace tq::metal {
+
+/// A global of the IR: "@_ZZ1kE4tile", "[32 x float]".
+struct IrVariable {
+  std::string symbol, type;
+};
+
+/// __msl_statics and __msl_constants, with sizes and names; __msl_poison; room for the imports.
+std::string variableTables(const std::vector<IrVariable> &statics, const std::vector<IrVariable> &constants);
+
+/// Each function of Imports.def as a jump through __msl_imports.
+std::string importJumps();
+
+} // namespace tq::metal
+
+#endif // TQ_TESTS_METAL_IRTABLES_H
