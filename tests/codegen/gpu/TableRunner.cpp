@@ -105,11 +105,12 @@ bool tq::test::sameLogits(const std::vector<float> &a, const std::vector<float> 
 
 //===-- Weights -------------------------------------------------------------------------------------------------===//
 
-static void addMatrix(TestWeights &weights, const std::string &name, PackedType type, std::mt19937 &random) {
+static void addMatrix(TestWeights &weights, const std::string &name, PackedType type, std::mt19937 &random,
+                      float factor) {
   Layout layout = type.getEncoding().getLayout();
   int64_t rows = type.getRows(), cols = type.getCols(), levels = int64_t(1) << layout.bits;
   std::uniform_real_distribution<float> uniform(-1, 1);
-  float size = 1 / std::sqrt(float(cols));
+  float size = factor / std::sqrt(float(cols));
   std::vector<uint8_t> stream(layout.bytes(rows, cols));
   LevelTable table = {};
   for (int i = 0; i < 16; ++i)
@@ -151,19 +152,21 @@ static void addVector(TestWeights &weights, const std::string &name, std::vector
   weights.numbers.byName[name] = std::move(values);
 }
 
-TestWeights tq::test::randomWeights(ModuleOp module, uint32_t seed) {
+TestWeights tq::test::randomWeights(ModuleOp module, uint32_t seed, float sharpness) {
   std::mt19937 random(seed);
   std::uniform_real_distribution<float> uniform(-1, 1);
   TestWeights weights;
+  StringRef sharp = module.lookupSymbol("q_norm") ? "q_norm" : "q";
   for (auto weight : module.getOps<WeightOp>()) {
     std::string name = weight.getSymName().str();
+    float factor = name == sharp ? sharpness : 1;
     if (weight.getPacked().getShape().size() == 2) {
-      addMatrix(weights, name, weight.getPacked(), random);
+      addMatrix(weights, name, weight.getPacked(), random, factor);
       continue;
     }
     std::vector<float> values(weight.getPacked().getShape()[0]);
     for (float &value : values)
-      value = weight.getRole() == "norm" ? 1 + 0.3f * uniform(random) : uniform(random);
+      value = (weight.getRole() == "norm" ? 1 + 0.3f * uniform(random) : uniform(random)) * factor;
     if (auto given = weight.getValues())
       values.assign(given->begin(), given->end());
     addVector(weights, name, std::move(values));

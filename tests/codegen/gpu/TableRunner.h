@@ -53,8 +53,9 @@ struct TestWeights {
   std::map<std::string, std::vector<uint8_t>> planes; ///< "symbol/plane"
   reference::MapWeights numbers;
 };
-/// Random weights in the encodings of the module's symbols.
-TestWeights randomWeights(mlir::ModuleOp module, uint32_t seed);
+/// Random weights in the encodings of the module's symbols. Queries, those of @q or behind @q_norm, are `sharpness` times as
+/// large: scores of 200 times the usual size overflow unless their maximum is taken off before exp.
+TestWeights randomWeights(mlir::ModuleOp module, uint32_t seed, float sharpness = 1);
 /// Those of a checkpoint, as a package would hold them.
 TestWeights checkpointWeights(mlir::ModuleOp module, const Checkpoint &checkpoint);
 

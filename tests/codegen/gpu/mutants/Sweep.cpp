@@ -71,15 +71,16 @@ static bool isReadOnlyParameter(const metal::Mutant &mutant) {
 }
 
 /// for (uint e = lane * 4u; e < 384u - 1; e += 128u): all values are multiples of 4 and so is the bound, which is thus as good as
-/// any of the three below.
+/// any of the three below; and 301 is as good as 300 or 302 where all values are multiples of 128.
 static bool isBoundBetweenSteps(const metal::Mutant &mutant) {
   static const std::regex loop(R"(for \(uint (\w+) = (?:(\d+)u|\w+ \* (\d+)u); \1 < (\d+)u; \1 \+= (\d+)u\))");
   std::smatch m;
-  if (!mutant.replacement.ends_with(" - 1") || !std::regex_search(mutant.was, m, loop))
+  if (!std::regex_search(mutant.was, m, loop))
     return false;
   uint64_t start = std::stoull(m[2].matched ? m[2] : m[3]), bound = std::stoull(m[4]), step = std::stoull(m[5]);
   uint64_t common = std::gcd(start, step);
-  return common > 1 && bound % common == 0;
+  uint64_t other = mutant.replacement.ends_with(" - 1") ? bound - 1 : bound + 1;
+  return (bound + common - 1) / common == (other + common - 1) / common;
 }
 
 /// A comparison that gives the same with and without equality has sides that are never equal. Its operator then takes this
@@ -116,9 +117,10 @@ static bool isNeverEqual(const Suspect &suspect) {
 }
 
 /// total += simd_shuffle_xor(total, 8u) after the same with 1u, 2u and 4u: lanes that differ in the lowest three bits have the
-/// same sum by then, since + and fmax commute, so that 9 is as good as 8. After 4u alone it would not be.
+/// same result by then, since +, min and max commute, so that 9 is as good as 8. After 4u alone it would not be.
 static bool isAmongEqualLanes(const metal::Mutant &mutant, const std::string &text) {
-  static const std::regex step(R"((?:(\w+) \+= |(\w+) = fmax\(\2, )simd_shuffle_xor\((\w+), (\d+)u\)+;)");
+  static const std::regex step(
+      R"((?:(\w+) \+= |(\w+) = (?:(?:fmax|min)\(\2, |uint\(max\(int\(\2\), int\())simd_shuffle_xor\((\w+), (\d+)u\)+;)");
   static const std::regex change(R"(\((\d+)u\) ([+-]) 1)");
   std::smatch m, c;
   if (!std::regex_match(mutant.was, m, step) || !std::regex_match(mutant.replacement, c, change) ||

@@ -18,7 +18,8 @@ namespace {
 
 constexpr char kFooter[] = R"(
 Kernels of small models get one fault each, and so do argmax and top_k (model "sample"): a barrier removed or weakened, another
-address space, an index, offset, loop or comparison off by one. Each such mutant is judged as the tests judge kernels: lints,
+address space, an index or a term of it, an offset, a loop, a comparison or a lane off by one, another component of a vector,
+two buffers exchanged. Each such mutant is judged as the tests judge kernels: lints,
 compilation, a checked run in three schedules, and the results against the reference. Without N all of them, which takes hours;
 N are spread over operators, models and kernels. Equivalent are those with the original's machine code, and those in
 reviewed.txt.
@@ -163,7 +164,7 @@ int run(const Options &options) {
         verdicts[i] = {Verdict::Equivalent, review->reason};
       }
   int rc = report(chosen, verdicts, options, existing);
-  if (chosen.size() == existing)
+  if (chosen.size() == existing && options.model == ".*")
     for (const Review &review : *reviews)
       if (!review.used) {
         fprintf(stderr, "error: this entry of reviewed.txt fits no survivor: %s\n", review.text.c_str());
