@@ -42,7 +42,7 @@ struct JudgedModel {
   const char *name;
   std::string source; ///< tq IR
   std::vector<Call> calls;
-  int64_t maxOut, context = kTestContext;
+  int64_t maxOut = 0, context = kTestContext;
   std::string kernels = ".*"; ///< only these are judged (regular expression): the calls are too few for others
   double tolerance = kTestTolerance;
   float sharpness = 1; ///< the calls are made again with scores so much larger: is an infinity kept away?
@@ -79,74 +79,74 @@ private:
 /// The skeletons of models, in small: linear layers of each family of encodings, long ones too; transformers with and without
 /// rotations, head norms, biases and windows; rows that take several simdgroups. The last call of transformers fills the context.
 static std::vector<JudgedModel> judgedModels() {
-  // Positions are odd and even, and the last call fills the last page: by one token, by several, or by a prompt.
-  auto after = [](std::vector<Call> more) {
-    std::vector<Call> calls = conversation(); // 79 tokens
-    calls.insert(calls.end(), more.begin(), more.end());
+  const Call prompt = {"prefill", 40, 1}, token = {"decode", 1, 1};
+  auto join = [](std::initializer_list<std::vector<Call>> parts) {
+    std::vector<Call> calls;
+    for (const std::vector<Call> &part : parts)
+      calls.insert(calls.end(), part.begin(), part.end());
     return calls;
   };
-  const Call prompt = {"prefill", 40, 1}, token = {"decode", 1, 1};
+  // Positions are odd and even, and the last call fills the last page. 79 tokens come first.
+  std::vector<Call> onePage = join({conversation(), {prompt, token, token, {"verify", 4, 4}, {"verify", 3, 3}}});
   // Tokens of all positions modulo 4 in either half of a split of 256 keys, a prompt across its end, and more tokens.
-  std::vector<Call> splits = after({{"prefill", 20, 1},
-                                    token,
-                                    token,
-                                    token,
-                                    token,
-                                    prompt,
-                                    prompt,
-                                    {"prefill", 12, 1},
-                                    token,
-                                    token,
-                                    token,
-                                    token,
-                                    prompt,
-                                    {"prefill", 21, 8},
-                                    prompt,
-                                    {"prefill", 14, 8},
-                                    token,
-                                    token,
-                                    token,
-                                    token,
-                                    token,
-                                    token});
+  std::vector<Call> tokens(4, token);
+  std::vector<Call> splits = join({conversation(),
+                                   {{"prefill", 20, 1}},
+                                   tokens,
+                                   {prompt, prompt, {"prefill", 12, 1}},
+                                   tokens,
+                                   {prompt, {"prefill", 21, 8}, prompt, {"prefill", 14, 8}},
+                                   tokens,
+                                   {token, token}});
   std::vector<Call> few = {
       token, {"verify", 3, 3}, {"verify", 4, 4}, {"verify", 8, 8}, {"prefill", 17, 17}, {"prefill", 40, 40}};
-  const char *notAttention = "(?!sdpa).*"; // large scores ask for exact queries
-  const char *tq4 = "#tq.codebook<bits = 4, group = 32>", *tq3 = "#tq.codebook<bits = 3, group = 16>",
-             *q4 = "#tq.affine<bits = 4, group = 32>", *f16 = "#tq.dense<f16>",
-             *tq2 = "#tq.codebook<bits = 2, group = 32>", *q6 = "#tq.affine<bits = 6, group = 16>";
+  auto chain = [](const char *name, const std::string &encoding, std::vector<int64_t> widths, std::vector<Call> calls) {
+    return JudgedModel{
+        .name = name, .source = linearChain(encoding, widths, encoding), .calls = std::move(calls), .maxOut = 64};
+  };
+  auto attending = [&](const char *name, const Transformer &shape, float sharpness) {
+    return JudgedModel{.name = name,
+                       .source = transformer(shape),
+                       .calls = splits,
+                       .maxOut = 8,
+                       .context = 320,
+                       .sharpness = sharpness};
+  };
+  const char *tq4 = "#tq.codebook<bits = 4, group = 32>", *q4 = "#tq.affine<bits = 4, group = 32>";
   // Widths end within a block of columns, yet after whole ones: no part of a kernel works on nothing but padding.
-  return {
-      {"codebook4", linearChain(tq4, {96, 160, 50}, tq4), everyEntry(), 64},
-      {"codebook3", linearChain(tq3, {128, 272, 50}, tq3), everyEntry(), 64},
-      {"affine4", linearChain(q4, {96, 160, 50}, q4), everyEntry(), 64},
-      {"dense", linearChain(f16, {96, 70, 130, 48}, f16), everyEntry(), 64},
-      {"rotated",
-       transformer({.hidden = 256, .inner = 192, .block = 256, .innerBlock = 192, .headBack = true, .encoding = tq4}),
-       after({prompt, token, token, {"verify", 4, 4}, {"verify", 3, 3}}), 8, 128, notAttention, kCodebookTolerance},
-      {"norms", transformer({.heads = 3, .kvHeads = 1, .headDim = 48, .headNorm = true, .stateType = "f32"}), splits, 8,
-       320, ".*", kTestTolerance, 150},
-      {"window",
-       transformer({.hidden = 32,
-                    .heads = 14,
-                    .kvHeads = 2,
-                    .headDim = 16,
-                    .rotaryDims = 8,
-                    .inner = 32,
-                    .window = 10,
-                    .bias = true}),
-       splits, 8, 320, ".*", kTestTolerance, 1000},
-      {"splits", transformer({.hidden = 32, .heads = 4, .kvHeads = 2, .headDim = 32, .inner = 32}), splits, 8, 320,
-       ".*", kTestTolerance, 1000},
-      {"wide",
-       transformer({.hidden = 64, .inner = 14336, .innerBlock = 14336}),
-       {token, {"verify", 2, 2}},
-       8,
-       64,
-       ".*rotate.*"},
-      {"long", linearChain(tq4, {64, 1088, 20}, tq4), few, 64},
-      {"codebook2", linearChain(tq2, {96, 160, 50}, tq2), few, 64},
-      {"affine6", linearChain(q6, {96, 144, 50}, q6), few, 64}};
+  return {chain("codebook4", tq4, {96, 160, 50}, everyEntry()),
+          chain("codebook3", "#tq.codebook<bits = 3, group = 16>", {128, 272, 50}, everyEntry()),
+          chain("affine4", q4, {96, 160, 50}, everyEntry()),
+          chain("dense", "#tq.dense<f16>", {96, 70, 130, 48}, everyEntry()),
+          {.name = "rotated",
+           .source = transformer(
+               {.hidden = 256, .inner = 192, .block = 256, .innerBlock = 192, .headBack = true, .encoding = tq4}),
+           .calls = onePage,
+           .maxOut = 8,
+           .context = 128,
+           .kernels = "(?!sdpa).*", // large scores ask for queries that are more exact
+           .tolerance = kCodebookTolerance},
+          attending("norms", {.heads = 3, .kvHeads = 1, .headDim = 48, .headNorm = true, .stateType = "f32"}, 150),
+          attending("window",
+                    {.hidden = 32,
+                     .heads = 14,
+                     .kvHeads = 2,
+                     .headDim = 16,
+                     .inner = 32,
+                     .window = 10,
+                     .rotaryDims = 8,
+                     .bias = true},
+                    1000),
+          attending("splits", {.hidden = 32, .heads = 4, .kvHeads = 2, .headDim = 32, .inner = 32}, 1000),
+          {.name = "wide",
+           .source = transformer({.hidden = 64, .inner = 14336, .innerBlock = 14336}),
+           .calls = {token, {"verify", 2, 2}},
+           .maxOut = 8,
+           .context = 64,
+           .kernels = ".*rotate.*"},
+          chain("long", tq4, {64, 1088, 20}, few),
+          chain("codebook2", "#tq.codebook<bits = 2, group = 32>", {96, 160, 50}, few),
+          chain("affine6", "#tq.affine<bits = 6, group = 16>", {96, 144, 50}, few)};
 }
 
 std::string ModelJudge::prepare() {
