@@ -31,11 +31,11 @@ template <class T> static std::vector<uint8_t> bytesOf(const std::vector<T> &val
 
 std::vector<Call> tq::test::everyEntry() {
   return {{"decode", 1, 1},    {"verify", 3, 3},    {"verify", 8, 8}, {"prefill", 9, 9},
-          {"prefill", 40, 40}, {"prefill", 17, 17}, {"verify", 5, 5}, {"verify", 4, 4}};
+          {"prefill", 43, 43}, {"prefill", 17, 17}, {"verify", 5, 5}, {"verify", 4, 4}};
 }
 
 std::vector<Call> tq::test::conversation() {
-  return {{"prefill", 17, 8}, {"decode", 1, 1}, {"verify", 3, 3}, {"prefill", 40, 8},
+  return {{"prefill", 17, 8}, {"decode", 1, 1}, {"verify", 3, 3}, {"prefill", 43, 8},
           {"verify", 8, 8},   {"decode", 1, 1}, {"verify", 5, 5}, {"verify", 4, 4}};
 }
 

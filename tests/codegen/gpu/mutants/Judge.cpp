@@ -79,27 +79,28 @@ private:
 /// The skeletons of models, in small: linear layers of each family of encodings, long ones too; transformers with and without
 /// rotations, head norms, biases and windows; rows that take several simdgroups. The last call of transformers fills the context.
 static std::vector<JudgedModel> judgedModels() {
-  const Call prompt = {"prefill", 40, 1}, token = {"decode", 1, 1};
+  const Call prompt = {"prefill", 43, 1}, token = {"decode", 1, 1};
   auto join = [](std::initializer_list<std::vector<Call>> parts) {
     std::vector<Call> calls;
     for (const std::vector<Call> &part : parts)
       calls.insert(calls.end(), part.begin(), part.end());
     return calls;
   };
-  // Positions are odd and even, and the last call fills the last page. 79 tokens come first.
-  std::vector<Call> onePage = join({conversation(), {prompt, token, token, {"verify", 4, 4}, {"verify", 3, 3}}});
+  // Positions are odd and even, and the last call fills the last page. 82 tokens come first.
+  std::vector<Call> onePage =
+      join({conversation(), {{"prefill", 36, 1}, token, token, {"verify", 4, 4}, {"verify", 4, 4}}});
   // Tokens of all positions modulo 4 in either half of a split of 256 keys, a prompt across its end, and more tokens.
   std::vector<Call> tokens(4, token);
   std::vector<Call> splits = join({conversation(),
                                    {{"prefill", 20, 1}},
                                    tokens,
-                                   {prompt, prompt, {"prefill", 12, 1}},
+                                   {prompt, prompt},
                                    tokens,
-                                   {prompt, {"prefill", 21, 8}, prompt, {"prefill", 14, 8}},
+                                   {prompt, {"prefill", 21, 8}, prompt, {"prefill", 11, 8}},
                                    tokens,
                                    {token, token}});
   std::vector<Call> few = {
-      token, {"verify", 3, 3}, {"verify", 4, 4}, {"verify", 8, 8}, {"prefill", 17, 17}, {"prefill", 40, 40}};
+      token, {"verify", 3, 3}, {"verify", 4, 4}, {"verify", 8, 8}, {"prefill", 17, 17}, {"prefill", 43, 43}};
   auto chain = [](const char *name, const std::string &encoding, std::vector<int64_t> widths, std::vector<Call> calls) {
     return JudgedModel{
         .name = name, .source = linearChain(encoding, widths, encoding), .calls = std::move(calls), .maxOut = 64};
