@@ -45,16 +45,21 @@ struct Feature {
 // Those that targets list (codegen/host/CompileHost.cpp). Intel's manual, volume 2A, CPUID.
 constexpr Feature kFeatures[] = {
     {"fma", 1, 0, ECX, 12, kAvx},
+    {"movbe", 1, 0, ECX, 22, 0},
     {"f16c", 1, 0, ECX, 29, kAvx},
+    {"bmi1", 7, 0, EBX, 3, 0},
     {"avx2", 7, 0, EBX, 5, kAvx},
+    {"bmi2", 7, 0, EBX, 8, 0},
     {"avx512f", 7, 0, EBX, 16, kAvx512},
     {"avx512dq", 7, 0, EBX, 17, kAvx512},
+    {"avx512cd", 7, 0, EBX, 28, kAvx512},
     {"avx512bw", 7, 0, EBX, 30, kAvx512},
     {"avx512vl", 7, 0, EBX, 31, kAvx512},
     {"avx512_vbmi", 7, 0, ECX, 1, kAvx512},
     {"avx512_vnni", 7, 0, ECX, 11, kAvx512},
     {"amx_tile", 7, 0, EDX, 24, kAmx},
     {"amx_int8", 7, 0, EDX, 25, kAmx},
+    {"abm", 0x80000001, 0, ECX, 5, 0},
 };
 
 uint64_t savedState() {
@@ -100,9 +105,10 @@ bool tq::cpuHas(std::string_view name) {
 
 bool tq::cpuHas(std::string_view name) {
 #if defined(__linux__)
-  return name == "asimddp" && getauxval(AT_HWCAP) & HWCAP_ASIMDDP;
+  uint64_t bit = name == "asimdhp" ? HWCAP_ASIMDHP : name == "asimddp" ? HWCAP_ASIMDDP : 0;
+  return getauxval(AT_HWCAP) & bit;
 #else
-  return name == "asimddp"; // every Apple CPU with a Metal GPU of ours has it
+  return name == "asimdhp" || name == "asimddp"; // every Apple CPU with a Metal GPU of ours has both
 #endif
 }
 

@@ -28,100 +28,48 @@ json writeExpr(const Expr &expr) {
 }
 
 json writeBinding(const Binding &binding) {
-  switch (binding.kind) {
-  case Binding::Kind::Arena:
-    return {{"arena", binding.offset}, {"bytes", binding.bytes}};
-  case Binding::Kind::Section:
-    return {{"section", binding.offset}};
-  case Binding::Kind::State:
-    return {{"state", binding.offset}};
-  case Binding::Kind::PageTable:
-    break;
+  const char *name = kBindingNames[size_t(binding.kind)];
+  if (binding.kind == Binding::Kind::PageTable)
+    return {{name, true}};
+  json result = {{name, binding.offset}};
+  if (binding.kind == Binding::Kind::Arena)
+    result["bytes"] = binding.bytes;
+  return result;
+}
+
+/// Makes one JSON object: a visitor of its fields.
+class Writer {
+public:
+  template <class T> static json write(const T &value) {
+    if constexpr (std::is_same_v<T, Expr>) {
+      return writeExpr(value);
+    } else if constexpr (std::is_same_v<T, Binding>) {
+      return writeBinding(value);
+    } else if constexpr (std::is_constructible_v<json, const T &>) {
+      return json(value);
+    } else {
+      json object = json::object();
+      visitFields(value, Writer(object));
+      return object;
+    }
   }
-  return {{"page_table", true}};
-}
+  template <class T> static json write(const std::vector<T> &values) {
+    json array = json::array();
+    for (const T &value : values)
+      array.push_back(write(value));
+    return array;
+  }
 
-json writeStep(const Step &step) {
-  json bindings = json::array();
-  for (const Binding &binding : step.bindings)
-    bindings.push_back(writeBinding(binding));
-  json result = {{"kernel", step.kernel},
-                 {"label", step.label},
-                 {"tasks", writeExpr(step.tasks)},
-                 {"grain", step.grain},
-                 {"barrier", step.barrier},
-                 {"bindings", std::move(bindings)},
-                 {"weight_bytes", step.weight_bytes},
-                 {"flops_per_token", step.flops_per_token}};
-  if (step.simdgroups)
-    result["simdgroups"] = step.simdgroups;
-  return result;
-}
+  explicit Writer(json &object) : object(object) {}
+  void operator()(const char *key, const auto &value) { object[key] = write(value); }
+  void orZero(const char *key, std::integral auto value) {
+    if (value)
+      object[key] = value;
+  }
 
-json writePorts(const std::vector<Port> &ports) {
-  json result = json::array();
-  for (const Port &port : ports)
-    result.push_back(
-        {{"name", port.name}, {"offset", port.offset}, {"bytes", port.bytes}, {"row_stride", port.row_stride}});
-  return result;
-}
-
-json writeEntry(const Entry &entry) {
-  json steps = json::array();
-  for (const Step &step : entry.steps)
-    steps.push_back(writeStep(step));
-  return {{"name", entry.name},
-          {"max_tokens", entry.max_tokens},
-          {"max_out", entry.max_out},
-          {"arena_bytes", entry.arena_bytes},
-          {"scratch_bytes", entry.scratch_bytes},
-          {"inputs", writePorts(entry.inputs)},
-          {"outputs", writePorts(entry.outputs)},
-          {"steps", std::move(steps)}};
-}
-
-json writeTarget(const Target &target) {
-  json entries = json::array();
-  for (const Entry &entry : target.entries)
-    entries.push_back(writeEntry(entry));
-  return {{"name", target.name},       {"device", target.device},           {"features", target.features},
-          {"library", target.library}, {"activations", target.activations}, {"entries", std::move(entries)}};
-}
-
-json writeManifest(const Manifest &manifest) {
-  const Model &model = manifest.model;
-  json sections = json::array(), files = json::array(), states = json::array(), targets = json::array();
-  for (const Section &section : manifest.sections)
-    sections.push_back({{"name", section.name},
-                        {"file", section.file},
-                        {"offset", section.offset},
-                        {"bytes", section.bytes},
-                        {"hash", section.hash},
-                        {"role", section.role}});
-  for (const File &file : manifest.files)
-    files.push_back({{"name", file.name}, {"bytes", file.bytes}, {"hash", file.hash}});
-  for (const State &state : manifest.states)
-    states.push_back({{"name", state.name}, {"page_tokens", state.page_tokens}, {"page_bytes", state.page_bytes}});
-  for (const Target &target : manifest.targets)
-    targets.push_back(writeTarget(target));
-  return {{"version", manifest.version},
-          {"producer", manifest.producer},
-          {"model",
-           {{"type", model.type},
-            {"source", model.source},
-            {"vocab", model.vocab},
-            {"hidden", model.hidden},
-            {"layers", model.layers},
-            {"context", model.context},
-            {"parameters", model.parameters},
-            {"bos", model.bos},
-            {"eos", model.eos},
-            {"generation", json(model.generation)}}},
-          {"sections", std::move(sections)},
-          {"files", std::move(files)},
-          {"states", std::move(states)},
-          {"targets", std::move(targets)}};
-}
+private:
+  json &object;
+};
 
 /// Arrays of objects get a line for each element, so that a diff or a grep for
 /// a step's label shows that step; all else stays on the line.
@@ -165,7 +113,7 @@ std::string tq::hashBytes(std::span<const std::byte> bytes) {
 
 std::string tq::printManifest(const Manifest &manifest) {
   std::string body;
-  print(writeManifest(manifest), body);
+  print(Writer::write(manifest), body);
   // The hash covers what follows its digits: the quote and the comma too.
   body = "\",\n" + body.substr(1) + "\n";
   std::string hash = hashText(XXH3_64bits(body.data(), body.size()));

@@ -112,9 +112,8 @@ struct Entry {
 struct Target {
   std::string name;   ///< e.g. "x86-64-avx512"
   std::string device; ///< host | metal
-  /// CPU features that must be present (names as in /proc/cpuinfo on x86: avx2 fma f16c avx512f avx512bw avx512vl
-  /// avx512dq avx512_vnni avx512_vbmi amx_tile amx_int8; on aarch64: asimddp). The runtime takes the first target of
-  /// the list whose features are all there, so the compiler writes the best first.
+  /// CPU features that must be present, named as in /proc/cpuinfo (CpuFeatures.cpp has those that there may be). The
+  /// runtime takes the first target of the list whose features are all there, so the compiler writes the best first.
   std::vector<std::string> features;
   std::string library;     ///< file with the kernels
   std::string activations; ///< int8 | int16 | f32

@@ -9,32 +9,17 @@
 #include "runtime/Status.h"
 
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <string_view>
 
 #include <unistd.h>
 
 namespace tq {
-
-/// All bytes of a file, or why it cannot be read.
-inline Result<std::string> readBytes(const std::filesystem::path &path) {
-  std::string bytes;
-  char block[1 << 16];
-  FILE *file = fopen(path.c_str(), "rb");
-  while (size_t count = file ? fread(block, 1, sizeof(block), file) : 0)
-    bytes.append(block, count);
-  int error = file && !ferror(file) ? 0 : errno;
-  if (file)
-    fclose(file);
-  if (error)
-    return Error{path.string() + ": cannot read: " + strerror(error)};
-  return bytes;
-}
 
 inline Status writeBytes(const std::filesystem::path &path, std::string_view bytes) {
   std::ofstream file(path, std::ios::binary);
@@ -45,10 +30,10 @@ inline Status writeBytes(const std::filesystem::path &path, std::string_view byt
   return Status();
 }
 
-/// Likewise, where the test notices what is missing: "" for a file that cannot be read.
+/// For tests, which notice what is missing: "" for a file that cannot be read.
 inline std::string readWhole(const std::filesystem::path &path) {
-  Result<std::string> bytes = readBytes(path);
-  return bytes ? *std::move(bytes) : "";
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 inline void writeWhole(const std::filesystem::path &path, std::string_view bytes) { (void)writeBytes(path, bytes); }
 

@@ -29,36 +29,40 @@
 #include "llvm/TargetParser/Triple.h"
 #include "llvm/Transforms/IPO/Internalize.h"
 
+#include <initializer_list>
+#include <map>
+
 LLD_HAS_DRIVER(elf)
 
 using namespace mlir;
 
 namespace tq {
 
+/// All that the micro-kernels' -march lets the compiler use (microkernels/CMakeLists.txt), beyond x86-64-v2.
 const std::vector<HostTarget> &hostTargets() {
+  static const auto with = [](std::vector<std::string> features, std::initializer_list<const char *> more) {
+    features.insert(features.end(), more.begin(), more.end());
+    return features;
+  };
+  static const auto v3 = with({}, {"avx2", "fma", "f16c", "bmi1", "bmi2", "abm", "movbe"});
+  static const auto avx512 =
+      with(v3, {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vnni", "avx512_vbmi"});
   static const std::vector<HostTarget> targets = {
-      {"x86-64-amx",
-       "amx",
-       {"avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "avx512_vbmi", "amx_tile",
-        "amx_int8"}},
-      {"x86-64-avx512",
-       "avx512",
-       {"avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "avx512_vbmi"}},
-      {"x86-64-v3", "avx2", {"avx2", "fma", "f16c"}},
-      {"aarch64-dotprod", "neon", {"asimddp"}},
+      {"x86-64-amx", "amx", with(avx512, {"amx_tile", "amx_int8"})},
+      {"x86-64-avx512", "avx512", avx512},
+      {"x86-64-v3", "avx2", v3},
+      {"aarch64-dotprod", "neon", {"asimdhp", "asimddp"}},
   };
   return targets;
 }
 
 /// LLVM's spelling of a feature that the package spells as /proc/cpuinfo does.
-static std::string llvmFeature(std::string name) {
-  if (name == "amx_tile" || name == "amx_int8")
-    name[3] = '-';
-  if (name == "avx512_vnni" || name == "avx512_vbmi")
-    name.erase(6, 1);
-  if (name == "asimddp")
-    return "dotprod";
-  return name;
+static std::string llvmFeature(const std::string &name) {
+  static const std::map<std::string, std::string> spellings = {
+      {"bmi1", "bmi"},         {"abm", "lzcnt"},       {"amx_tile", "amx-tile"},      {"amx_int8", "amx-int8"},
+      {"asimdhp", "fullfp16"}, {"asimddp", "dotprod"}, {"avx512_vnni", "avx512vnni"}, {"avx512_vbmi", "avx512vbmi"}};
+  auto spelling = spellings.find(name);
+  return spelling == spellings.end() ? name : spelling->second;
 }
 
 Result<HostTarget> findHostTarget(const std::string &name) {

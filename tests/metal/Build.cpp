@@ -2,6 +2,7 @@
 
 #include "tests/metal/Build.h"
 
+#include "runtime/ReadFile.h"
 #include "tests/metal/BuildCache.h"
 #include "tests/metal/Diagnostics.h"
 #include "tests/metal/Instrument.h"
@@ -219,7 +220,7 @@ private:
   }
 
   Status optimise() {
-    TQ_TRY_ASSIGN(std::string ir, readBytes(scratch.path("front.ll")));
+    TQ_TRY_ASSIGN(std::string ir, readFile(scratch.path("front.ll"), kAnySize));
     Instrumented instrumented = instrument(ir, tokens, reflection, options.checked);
     if (!instrumented.findings.empty())
       return failure(instrumented.findings);
@@ -244,7 +245,7 @@ private:
     if (output.code != 0)
       return failure(1, fmt::format("clang ended with code {} on the checked IR: {}", output.code,
                                     output.error.substr(0, output.error.find('\n'))));
-    TQ_TRY_ASSIGN(library.object, readBytes(scratch.path("kernel.so")));
+    TQ_TRY_ASSIGN(library.object, readFile(scratch.path("kernel.so"), kAnySize));
     return Status();
   }
 

@@ -4,6 +4,7 @@
 
 #include "tests/metal/BuildCache.h"
 
+#include "runtime/ReadFile.h"
 #include "tests/metal/ShimFiles.h"
 #include "tests/metal/Tools.h"
 
@@ -49,7 +50,7 @@ std::string processFolder() {
 
 /// -march=native means another thing on another processor.
 std::string processor() {
-  auto info = readBytes("/proc/cpuinfo");
+  auto info = readFile("/proc/cpuinfo", kAnySize);
   if (!info)
     return "";
   std::string out;
@@ -196,8 +197,8 @@ std::optional<BuiltLibrary> tq::metal::loadBuild(const std::string &key) {
   std::string folder = cacheFolder();
   if (folder.empty())
     return std::nullopt;
-  auto text = readBytes(fmt::format("{}/{}.json", folder, key));
-  auto object = readBytes(fmt::format("{}/{}.so", folder, key));
+  auto text = readFile(fmt::format("{}/{}.json", folder, key), kAnySize);
+  auto object = readFile(fmt::format("{}/{}.so", folder, key), kAnySize);
   if (!text || !object)
     return std::nullopt;
   json j = json::parse(*text, nullptr, false);

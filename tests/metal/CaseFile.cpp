@@ -2,6 +2,7 @@
 
 #include "tests/metal/CaseFile.h"
 
+#include "runtime/ReadFile.h"
 #include "tests/metal/Tools.h"
 
 #include <fmt/format.h>
@@ -99,7 +100,7 @@ public:
   explicit Reader(const std::string &path) : path(path), folder(std::filesystem::path(path).parent_path()) {}
 
   Result<Case> run() {
-    TQ_TRY_ASSIGN(std::string text, readBytes(path));
+    TQ_TRY_ASSIGN(std::string text, readFile(path, kAnySize));
     json j = json::parse(text, nullptr, false);
     if (j.is_discarded())
       return fail("", "is not JSON");
@@ -184,7 +185,7 @@ private:
     if (!value.is_string())
       return fail(where, "must be a path");
     std::string name = value;
-    auto bytes = readBytes((folder / name).string());
+    auto bytes = readFile((folder / name).string(), kAnySize);
     if (!bytes)
       return fail(where, bytes.message());
     return std::vector<char>(bytes->begin(), bytes->end());

@@ -2,6 +2,7 @@
 
 #include "tests/metal/GoodCases.h"
 
+#include "runtime/ReadFile.h"
 #include "tests/metal/Tools.h"
 
 #include <algorithm>
@@ -220,6 +221,6 @@ const GoodCase &tq::metal::goodCase(std::string_view kernel) {
 }
 
 std::string tq::metal::caseText(const std::string &file) {
-  auto text = readBytes(TQ_METAL_CASES "/" + file);
+  auto text = readFile(TQ_METAL_CASES "/" + file, kAnySize);
   return text ? *text : "";
 }

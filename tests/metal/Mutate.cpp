@@ -30,7 +30,10 @@ bool isSpace(std::string_view word) { return std::ranges::find(kSpaces, word) !=
 class Mutator {
 public:
   explicit Mutator(const KernelSource &source)
-      : source(source), plain(withoutComments(source.text)), t(lex(plain, source.name)) {}
+      : source(source), plain(withoutComments(source.text)), t(lex(plain, source.name)) {
+    for (size_t at = plain.find('\n'); at != plain.npos; at = plain.find('\n', at + 1))
+      lines.push_back(at + 1);
+  }
 
   std::vector<Mutant> run() {
     findWhatComesFromCall();
@@ -69,10 +72,14 @@ private:
 
   void add(Operator kind, size_t from, size_t to, std::string replacement) {
     Mutant m{source.name, kind, 0, from, to - from, std::move(replacement), {}, {}, {}, {}};
-    m.line = static_cast<int>(std::count(plain.begin(), plain.begin() + static_cast<ptrdiff_t>(from), '\n')) + 1;
+    auto next = std::ranges::upper_bound(lines, from);
+    m.line = static_cast<int>(next - lines.begin());
+    // Only as much of the text as its line needs, with the line's end: nothing else may be left of it.
+    size_t first = *(next - 1), last = source.text.find('\n', to) + 1;
     m.was = lineAt(source.text, from);
-    m.is = lineAt(apply(m, source), from);
-    m.next = lineAt(source.text, std::min(source.text.find('\n', from), source.text.size() - 1) + 1);
+    m.is = lineAt(source.text.substr(first, from - first) + m.replacement + source.text.substr(to, last - to),
+                  from - first);
+    m.next = lineAt(source.text, next == lines.end() ? source.text.size() : *next);
     mutants.push_back(std::move(m));
   }
   /// One more and one less than the expression.
@@ -395,6 +402,7 @@ private:
 
   const KernelSource &source;
   std::string plain;
+  std::vector<size_t> lines = {0}; ///< where each begins
   Tokens t;
   std::vector<Mutant> mutants;
   std::vector<Span> addresses; ///< indices, offsets, and what goes into them

@@ -2,6 +2,7 @@
 
 #include "tests/metal/Tools.h"
 
+#include "runtime/ReadFile.h"
 #include <fmt/format.h>
 
 #include <cerrno>
@@ -81,7 +82,7 @@ Result<ToolOutput> tq::metal::runTool(const std::vector<std::string> &arguments,
       return Error{fmt::format("{}: {}", arguments[0], strerror(errno))};
   ToolOutput output;
   output.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  TQ_TRY_ASSIGN(output.out, readBytes(out));
-  TQ_TRY_ASSIGN(output.error, readBytes(err));
+  TQ_TRY_ASSIGN(output.out, readFile(out, kAnySize));
+  TQ_TRY_ASSIGN(output.error, readFile(err, kAnySize));
   return output;
 }

@@ -1,5 +1,6 @@
 //===- metal-check.cpp - Is this Metal Shading Language, and is it right? -===//
 
+#include "runtime/ReadFile.h"
 #include "tests/metal/CaseRun.h"
 #include "tests/metal/Tools.h"
 
@@ -56,7 +57,7 @@ void listKernels(const Library &library) {
 }
 
 int check(const Options &options) {
-  auto text = readBytes(options.file);
+  auto text = readFile(options.file, kAnySize);
   if (!text)
     return fail(text.message(), false);
   CompileOptions compile;

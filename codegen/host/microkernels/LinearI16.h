@@ -117,31 +117,20 @@ TQ_UK_FN void tileI16(Panel<int16_t> panel, const WordDecoder &d, const char *x,
 template <int N>
 TQ_UK_FN void matrixI16(const uint8_t *w, const WordDecoder &d, const char *x, int64_t xRowBytes, int64_t m, int64_t k,
                         int32_t sumGroup, int64_t nb, float *tile, void *scratch) {
-  const Layout l = d.layout;
   const Panel<int16_t> panel = panelIn<int16_t>(scratch, Isa::columnsI16);
   const int64_t kp = PackedActivation::padded(k);
   clearTile(tile, m, nb);
   for (int64_t c0 = 0; c0 < kp; c0 += Isa::columnsI16) {
     const int64_t cols = kp - c0 < Isa::columnsI16 ? kp - c0 : Isa::columnsI16;
-    TQ_NO_UNROLL for (int64_t b = 0; b < nb; ++b) {
-      const uint8_t *super = w + b * l.rowBlockBytes(k) + c0 / kSuperCols * l.superBytes();
-      TQ_NO_UNROLL for (int64_t c = 0; c < cols; c += kSuperCols, super += l.superBytes()) {
-        prefetchAhead(super, l.superBytes());
-        TQ_NO_UNROLL for (int g = 0; g < 2; ++g) {
-          const Super s = superHalf(super, l, g);
-          panelScales(panel, s, l, d.step, c + g * kGroupCols, nb, b);
-          int16_t *out = panel.weights + 32 * panelIndex<N>(c / kGroupCols + g, 32, 0, nb, b);
-          TQ_UNROLL for (int h = 0; h < 2; ++h) {
-            s16x32 v[kHalfBlocks][2];
-            halfWords(d, s.codes, h, v);
-            TQ_UNROLL for (int i = 0; i < kHalfBlocks; ++i) {
-              int16_t *at = out + (h * kHalfBlocks + i) * 2 * N * 32;
-              Isa::storePairs(v[i], at, at + N * 32);
-            }
-          }
-        }
-      }
-    }
+    fillPanel<N>(panel, w, d.layout, d.step, k, c0, cols, nb,
+                 [&](const uint8_t *codes, int h, int16_t *out) __attribute__((always_inline)) {
+                   s16x32 v[kHalfBlocks][2];
+                   halfWords(d, codes, h, v);
+                   TQ_UNROLL for (int i = 0; i < kHalfBlocks; ++i) {
+                     int16_t *at = out + i * 2 * N * 32;
+                     Isa::storePairs(v[i], at, at + N * 32);
+                   }
+                 });
     forTokens<Isa::tokensI16>(0, m, [&]<int M>(int64_t t) __attribute__((always_inline)) {
       TQ_NO_UNROLL for (int64_t b = 0; b < nb; b += N) tileI16<M, N>(
           panel, d, x + t * xRowBytes, xRowBytes, k, c0, cols, sumGroup, nb, b, tile + t * TQ_TILE_STRIDE + b * 16);

@@ -217,28 +217,17 @@ TQ_UK_FN int64_t tilesI8(Panel<uint8_t> panel, const ByteDecoder &d, const char 
 template <int N>
 TQ_UK_FN void matrixI8(const uint8_t *w, const ByteDecoder &d, const char *x, int64_t xRowBytes, int64_t m, int64_t k,
                        int32_t sumGroup, int64_t nb, float *tile, void *scratch) {
-  const Layout l = d.layout;
   const Panel<uint8_t> panel = panelIn<uint8_t>(scratch, Isa::columnsI8);
   const int64_t kp = PackedActivation::padded(k);
   clearTile(tile, m, nb);
   for (int64_t c0 = 0; c0 < kp; c0 += Isa::columnsI8) {
     const int64_t cols = kp - c0 < Isa::columnsI8 ? kp - c0 : Isa::columnsI8;
-    TQ_NO_UNROLL for (int64_t b = 0; b < nb; ++b) {
-      const uint8_t *super = w + b * l.rowBlockBytes(k) + c0 / kSuperCols * l.superBytes();
-      TQ_NO_UNROLL for (int64_t c = 0; c < cols; c += kSuperCols, super += l.superBytes()) {
-        prefetchAhead(super, l.superBytes());
-        TQ_NO_UNROLL for (int g = 0; g < 2; ++g) {
-          const Super s = superHalf(super, l, g);
-          panelScales(panel, s, l, d.step, c + g * kGroupCols, nb, b);
-          uint8_t *out = panel.weights + 64 * panelIndex<N>(c / kGroupCols + g, 16, 0, nb, b);
-          TQ_UNROLL for (int h = 0; h < 2; ++h) {
-            u8x64 v[kHalfBlocks];
-            halfBytes(d, s.codes, h, v);
-            TQ_UNROLL for (int i = 0; i < kHalfBlocks; ++i) store(out + (h * kHalfBlocks + i) * N * 64, v[i]);
-          }
-        }
-      }
-    }
+    fillPanel<N>(panel, w, d.layout, d.step, k, c0, cols, nb,
+                 [&](const uint8_t *codes, int h, uint8_t *out) __attribute__((always_inline)) {
+                   u8x64 v[kHalfBlocks];
+                   halfBytes(d, codes, h, v);
+                   TQ_UNROLL for (int i = 0; i < kHalfBlocks; ++i) store(out + i * N * 64, v[i]);
+                 });
     const int64_t done = tilesI8<N>(panel, d, x, xRowBytes, m, k, c0, cols, sumGroup, nb, tile);
     forTokens<Isa::tokensI8>(done, m, [&]<int M>(int64_t t) __attribute__((always_inline)) {
       TQ_NO_UNROLL for (int64_t b = 0; b < nb; b += N) tileI8<M, N>(

@@ -68,6 +68,26 @@ template <int N> TQ_UK_FN int64_t panelIndex(int64_t g, int64_t perGroup, int64_
   return ((g * (nb / N) + b / N) * perGroup + kb) * N + b % N;
 }
 
+/// Decodes columns [c0, c0 + cols) of nb blocks into the panel: decode(codes, h, out) writes the k-blocks of half h of 64
+/// columns, sizeof(T) vectors of 64 bytes for each, N vectors apart.
+template <int N, typename T, typename Decode>
+TQ_UK_FN void fillPanel(Panel<T> panel, const uint8_t *w, const Layout &l, float step, int64_t k, int64_t c0,
+                        int64_t cols, int64_t nb, Decode decode) {
+  constexpr int64_t lanes = 64 / sizeof(T), perGroup = kGroupCols / 4 * sizeof(T);
+  TQ_NO_UNROLL for (int64_t b = 0; b < nb; ++b) {
+    const uint8_t *super = w + b * l.rowBlockBytes(k) + c0 / kSuperCols * l.superBytes();
+    TQ_NO_UNROLL for (int64_t c = 0; c < cols; c += kSuperCols, super += l.superBytes()) {
+      prefetchAhead(super, l.superBytes());
+      TQ_NO_UNROLL for (int g = 0; g < 2; ++g) {
+        const Super s = superHalf(super, l, g);
+        panelScales(panel, s, l, step, c + g * kGroupCols, nb, b);
+        T *out = panel.weights + lanes * panelIndex<N>(c / kGroupCols + g, perGroup, 0, nb, b);
+        TQ_UNROLL for (int h = 0; h < 2; ++h) decode(s.codes, h, out + h * perGroup / 2 * N * lanes);
+      }
+    }
+  }
+}
+
 /// y += the scaled dot products of a scale group, for one token and 16 rows.
 TQ_UK_FN void addScaled(float *y, f32x16 dot, f32x16 scale, float scaleX, bool affine, const float *bias, int32_t sum) {
   f32x16 v = fma(dot, scale * scaleX, load<f32x16>(y));

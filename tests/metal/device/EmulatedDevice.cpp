@@ -5,6 +5,7 @@
 #include "runtime/CpuFeatures.h"
 #include "runtime/EmulatedMetal.h"
 #include "runtime/Manifest.h"
+#include "runtime/ReadFile.h"
 #include "runtime/Trace.h"
 #include "tests/TemporaryDirectory.h"
 #include "tests/metal/Executor.h"
@@ -126,7 +127,7 @@ Result<std::unique_ptr<Device>> create(const Package &package, const EmulatedMet
   if (!chosen)
     return Error{fmt::format("{}: no target for Metal; there are: {}; recompile with tq-compile --target=metal",
                              package.name(), printable(names))};
-  TQ_TRY_ASSIGN(std::string text, readBytes(package.filePath(chosen->library)));
+  TQ_TRY_ASSIGN(std::string text, readFile(package.filePath(chosen->library), kAnySize));
   metal::CompileOptions how;
   how.name = chosen->library;
   how.checked = options.checked;

@@ -1,6 +1,7 @@
 //===- Reviewed.cpp - Mutants that a reader found to be harmless ----------===//
 
 #include "tests/codegen/gpu/mutants/Reviewed.h"
+#include "runtime/ReadFile.h"
 #include "tests/TemporaryDirectory.h"
 
 #include <sstream>
@@ -32,7 +33,7 @@ Result<std::vector<Review>> tq::test::parseReviews(const std::string &text) {
 }
 
 Result<std::vector<Review>> tq::test::readReviews() {
-  TQ_TRY_ASSIGN(std::string text, readBytes(TQ_MUTANTS_REVIEWED));
+  TQ_TRY_ASSIGN(std::string text, readFile(TQ_MUTANTS_REVIEWED, kAnySize));
   return parseReviews(text);
 }
 
