@@ -120,7 +120,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         ModelCase{"gqa2_d64", {}},
         ModelCase{"gqa1_d128", {.heads = 2, .kvHeads = 2, .headDim = 128, .stateType = "f32"}},
-        ModelCase{"gqa4_d96_norm", {.heads = 4, .kvHeads = 1, .headDim = 96, .headNorm = true}},
+        ModelCase{"gqa4_d96_norm", {.heads = 8, .kvHeads = 2, .headDim = 96, .headNorm = true}},
         ModelCase{"gqa7_d80_partial", {.heads = 7, .kvHeads = 1, .headDim = 80, .rotaryDims = 32, .bias = true}},
         ModelCase{"gqa8_d32_window", {.heads = 16, .kvHeads = 2, .headDim = 32, .window = 10, .encoding = kQ4}},
         ModelCase{"gqa17_d16", {.heads = 17, .kvHeads = 1, .headDim = 16, .stateType = "f32"}},

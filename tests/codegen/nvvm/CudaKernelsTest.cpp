@@ -102,7 +102,7 @@ TEST_F(CudaKernels, Transformers) {
   for (const Transformer &model :
        {Transformer{},
         Transformer{.hidden = 256, .inner = 192, .block = 256, .innerBlock = 192, .headBack = true, .encoding = kTq4},
-        Transformer{.heads = 4, .kvHeads = 1, .headDim = 96, .headNorm = true},
+        Transformer{.heads = 8, .kvHeads = 2, .headDim = 96, .headNorm = true},
         Transformer{
             .hidden = 160, .inner = 224, .block = 160, .innerBlock = 112, .headBack = true, .activation = "gelu_tanh"},
         Transformer{.heads = 16, .kvHeads = 2, .headDim = 32, .window = 10}}) {

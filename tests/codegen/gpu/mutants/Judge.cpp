@@ -99,8 +99,16 @@ static std::vector<JudgedModel> judgedModels() {
                                    {prompt, {"prefill", 21, 8}, prompt, {"prefill", 11, 8}},
                                    tokens,
                                    {token, token}});
-  std::vector<Call> few = {
-      token, {"verify", 3, 3}, {"verify", 4, 4}, {"verify", 8, 8}, {"prefill", 17, 17}, {"prefill", 43, 43}};
+  std::vector<Call> few = {token,
+                           {"verify", 2, 2},
+                           {"verify", 3, 3},
+                           {"verify", 4, 4},
+                           {"verify", 5, 5},
+                           {"verify", 6, 6},
+                           {"verify", 7, 7},
+                           {"verify", 8, 8},
+                           {"prefill", 17, 17},
+                           {"prefill", 43, 43}};
   auto chain = [](const char *name, const std::string &encoding, std::vector<int64_t> widths, std::vector<Call> calls) {
     return JudgedModel{
         .name = name, .source = linearChain(encoding, widths, encoding), .calls = std::move(calls), .maxOut = 64};
@@ -116,7 +124,7 @@ static std::vector<JudgedModel> judgedModels() {
   const char *tq4 = "#tq.codebook<bits = 4, group = 32>", *q4 = "#tq.affine<bits = 4, group = 32>";
   // Widths end within a block of columns, yet after whole ones: no part of a kernel works on nothing but padding.
   return {chain("codebook4", tq4, {96, 160, 50}, everyEntry()),
-          chain("codebook3", "#tq.codebook<bits = 3, group = 16>", {128, 272, 50}, everyEntry()),
+          chain("codebook3", "#tq.codebook<bits = 3, group = 16>", {256, 368, 50}, everyEntry()),
           chain("affine4", q4, {96, 160, 50}, everyEntry()),
           chain("dense", "#tq.dense<f16>", {96, 70, 130, 48}, everyEntry()),
           {.name = "rotated",
@@ -127,7 +135,7 @@ static std::vector<JudgedModel> judgedModels() {
            .context = 128,
            .kernels = "(?!sdpa).*", // large scores ask for queries that are more exact
            .tolerance = kCodebookTolerance},
-          attending("norms", {.heads = 3, .kvHeads = 1, .headDim = 48, .headNorm = true, .stateType = "f32"}, 150),
+          attending("norms", {.heads = 4, .kvHeads = 2, .headDim = 80, .headNorm = true, .stateType = "f32"}, 150),
           attending("window",
                     {.hidden = 32,
                      .heads = 14,
@@ -231,9 +239,10 @@ Verdict ModelJudge::run(const Round &round, const std::string &kernel, const met
 
 //===-- argmax and top_k ----------------------------------------------------------------------------------------===//
 
-// One simdgroup and several; one register of the list and two; rows that end within the last vector of a block, behind its
-// first element, or with it. Where k is 16 or 48 there is no padding behind the results.
-static constexpr SampleCase kSampleCases[] = {{381, 0}, {2429, 0}, {381, 16}, {381, 48}, {1024, 5}, {4225, 48}};
+// One simdgroup and as many as there may be; one register of the list and two; rows that end within the last vector of a
+// block, behind its first element, or with it. Where k is 16 or 48 there is no padding behind the results.
+static constexpr SampleCase kSampleCases[] = {{373, 0},   {16513, 0}, {373, 16},  {373, 48},
+                                              {16512, 5}, {2429, 1},  {16513, 48}};
 
 namespace {
 class SampleJudge : public Judge {
