@@ -124,6 +124,8 @@ private:
   void append(KVAppendOp append);
   void appendPlane(Value v, int64_t perHead, Value pool, function_ref<Index(Index head, Index i)> at);
   void storeOutput(Value v, int64_t index);
+  /// A barrier behind factors that no barrier follows yet: one for head norms in a row. Before anything that may read them.
+  void publishFactors();
   Value sumOverThreads(Value sum);
   Value i32At(Value v) { return elements(v, {k.index(0), 1, std::nullopt}); }
 
@@ -134,6 +136,7 @@ private:
   DenseMap<Value, Value> rows;    // value -> its registers
   DenseMap<Value, Value> copies;  // value -> its copy in threadgroup memory
   DenseMap<Value, Value> factors; // norm over heads -> a factor for each
+  bool factorsPublished = true;
 };
 } // namespace
 
@@ -292,7 +295,14 @@ void RowEmitter::share(Value v) {
   overRow(k, spreadOf(v),
           [&](Index at, Index element) { k.store(k.load(registers, at, spreadOf(v).width), copy, element); });
   k.barrier();
+  factorsPublished = true;
   copies[v] = copy;
+}
+
+void RowEmitter::publishFactors() {
+  if (!factorsPublished)
+    k.barrier();
+  factorsPublished = true;
 }
 
 /// The sum of a value of each thread: a butterfly over lanes, then one after the other over simdgroups.
@@ -341,6 +351,8 @@ void RowEmitter::norm(RmsNormOp norm) {
 
 /// Simdgroups take heads in turn; a head's elements lie in its lanes.
 void RowEmitter::headNorm(RmsNormOp norm) {
+  if (!isa<BlockArgument>(throughReshape(norm.getX())))
+    publishFactors();
   share(norm.getX());
   int64_t d = tensorOf(norm.getX()).getShape().back(), heads = widthOf(norm.getX()) / d;
   Value factor = k.shared("factors", heads);
@@ -353,8 +365,8 @@ void RowEmitter::headNorm(RmsNormOp norm) {
     Value value = normFactor(k, total, d, norm.getEps());
     k.ifThen(k.lane() == 0, [&] { k.store(value, factor, head); });
   });
-  k.barrier();
   factors[norm.getY()] = factor;
+  factorsPublished = false;
 }
 
 void RowEmitter::rotate(RotateOp rotate) {
@@ -456,6 +468,8 @@ void RowEmitter::storeOutput(Value v, int64_t index) {
 }
 
 void RowEmitter::emit(Operation &op) {
+  if (isSpreadOp(&op) || isa<KVAppendOp>(op))
+    publishFactors();
   TypeSwitch<Operation *>(&op)
       .Case<RmsNormOp>([&](RmsNormOp op) { isRowNorm(op) ? norm(op) : headNorm(op); })
       .Case<RotateOp>([&](RotateOp op) { rotate(op); })
@@ -465,8 +479,10 @@ void RowEmitter::emit(Operation &op) {
       .Case<RopeOp>([&](RopeOp op) { share(op.getX()); })
       .Default([&](Operation *op) {
         // A sum that several read is computed once; others are part of their reader.
-        if (isPointwise(op) && (!isElementwise(op->getResult(0)) || !op->getResult(0).hasOneUse()))
+        if (isPointwise(op) && (!isElementwise(op->getResult(0)) || !op->getResult(0).hasOneUse())) {
+          publishFactors();
           spreadRow(op->getResult(0));
+        }
       });
 }
 
@@ -474,6 +490,7 @@ void RowEmitter::run() {
   row = k.maxRows() == 1 ? k.index(0) : k.group().named("row");
   for (Operation &op : body.without_terminator())
     emit(op);
+  publishFactors();
   for (auto [index, value] : llvm::enumerate(body.getTerminator()->getOperands()))
     storeOutput(value, int64_t(index));
   k.finish();

@@ -241,8 +241,8 @@ Verdict ModelJudge::run(const Round &round, const std::string &kernel, const met
 
 // One simdgroup and as many as there may be; one register of the list and two; rows that end within the last vector of a
 // block, behind its first element, or with it. Where k is 16 or 48 there is no padding behind the results.
-static constexpr SampleCase kSampleCases[] = {{373, 0},   {16513, 0}, {373, 16},  {373, 48},
-                                              {16512, 5}, {2429, 1},  {16513, 48}};
+static constexpr SampleCase kSampleCases[] = {{381, 0},  {373, 0},    {16513, 0}, {381, 16},
+                                              {373, 48}, {16512, 5}, {4225, 48}};
 
 namespace {
 class SampleJudge : public Judge {
