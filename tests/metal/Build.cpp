@@ -12,13 +12,18 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 using namespace tq;
 using namespace tq::metal;
 
 namespace {
 
 /// A change to what is generated must change this.
-constexpr char kFormat[] = "12";
+constexpr char kFormat[] = "17";
+
+/// Of casts to scalars: an expression's operators become valid one after the other.
+constexpr int kMostRounds = 20;
 
 /// Half is there, double is not, and no variables outside of functions but constants.
 constexpr char kExtensions[] = "-cl-ext=+cl_khr_fp16,-__opencl_c_pipes,-__opencl_c_device_enqueue,"
@@ -51,6 +56,7 @@ std::vector<std::string> frontEnd(const std::string &clang, const CompileOptions
       "-ffp-contract=fast",
       "-fstack-clash-protection", // large frames meet the guard page instead of jumping over it
       "-fno-finite-loops",        // an endless loop is for the watchdog, not to be optimised away
+      "-fstrict-flex-arrays=3",   // an array at the end of a struct has its length
       "-Xclang",
       kExtensions,
       "-Xclang",
@@ -67,7 +73,8 @@ std::vector<std::string> frontEnd(const std::string &clang, const CompileOptions
     for (const char *flag :
          {"-fsanitize=thread",
           "-fsanitize=alignment,null,bounds,shift,integer-divide-by-zero,float-cast-overflow,signed-integer-overflow",
-          "-fno-sanitize-recover=all", "-fno-sanitize-trap=local-bounds", "-ftrivial-auto-var-init=pattern"})
+          "-fno-sanitize-recover=all", "-fno-sanitize-trap=local-bounds", "-ftrivial-auto-var-init=pattern",
+          "-fno-optimize-sibling-calls"}) // a tail call would lose the line of a finding
       command.push_back(flag);
   return command;
 }
@@ -78,12 +85,14 @@ const char *const kWarnings[] = {
     "-Wc++20-extensions",
     "-Wvla",
     "-Wimplicit-float-conversion",
+    "-Wdouble-promotion",
     "-Wno-unknown-attributes",
     "-Wno-ignored-attributes",
     "-Wno-unknown-pragmas",
     "-fno-caret-diagnostics",
+    "-fdiagnostics-print-source-range-info",
     "-fno-elide-type",
-    "-ferror-limit=6",
+    "-ferror-limit=100",
 };
 
 class Builder {
@@ -195,10 +204,68 @@ private:
     return false;
   }
 
+  /// How many loops each token stands in.
+  std::vector<int> loopDepths() const {
+    std::vector<int> depth(tokens.size());
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      if (tokens[i] != "for" && tokens[i] != "while" && tokens[i] != "do")
+        continue;
+      size_t body = tokens[i] == "do" ? i + 1 : tokens.closing(i + 1) + 1, end = body;
+      while (end < tokens.size() && tokens[end] != ";" && tokens[end] != "{")
+        end = tokens[end] == "(" || tokens[end] == "[" ? tokens.closing(end) + 1 : end + 1;
+      if (tokens[end] == "{")
+        end = tokens.closing(end);
+      for (size_t t = body; t < std::min(end, tokens.size()); ++t)
+        ++depth[t];
+    }
+    return depth;
+  }
+
+  /// "May be uninitialised" of a variable to which a loop gives a value: whether it always does, clang cannot know, and
+  /// running the kernel with garbage tells. MSL's own text fills vectors element by element (2.2.1).
+  bool filledInLoop(const Finding &finding) const {
+    if (finding.message.find("may be uninitialized") == finding.message.npos)
+      return false;
+    size_t open = finding.message.find('\'');
+    std::string_view name = std::string_view(finding.message).substr(open + 1);
+    name = name.substr(0, name.find('\''));
+    std::vector<int> depth = loopDepths();
+    auto isArgument = [&](size_t i) {
+      int open = 0;
+      while (i-- > 0 && tokens[i] != ";" && tokens[i] != "{" && tokens[i] != "}" && open <= 0)
+        open += tokens[i] == "(" ? 1 : tokens[i] == ")" ? -1 : 0;
+      return open > 0;
+    };
+    std::optional<size_t> declaration;
+    for (size_t i = 1; i < tokens.size() && tokens.line(i) <= finding.line; ++i)
+      if (tokens[i] == name && (tokens.isWord(i - 1) || tokens[i - 1] == "," || tokens[i - 1] == ">") &&
+          tokens[i - 1] != "return" && (tokens[i + 1] == ";" || tokens[i + 1] == "," || tokens[i + 1] == "[") &&
+          !isArgument(i))
+        declaration = i;
+    for (size_t i = declaration.value_or(tokens.size()); i < tokens.size(); ++i) {
+      if (tokens[i] != name || depth[i] <= depth[*declaration] || reflection.whereIs(tokens.line(i)) != finding.where)
+        continue;
+      size_t after = i + 1; // of v, v[j], v.x
+      if (tokens[after] == "[")
+        after = tokens.closing(after) + 1;
+      else if (tokens[after] == ".")
+        after += 2;
+      if (tokens[after] != "=")
+        continue;
+      bool usesItself = false; // sum = sum + x gives no value to what had none
+      for (size_t t = after; t < tokens.size() && tokens[t] != ";"; ++t)
+        usesItself |= tokens[t] == name;
+      if (!usesItself)
+        return true;
+    }
+    return false;
+  }
+
   Status compile() {
     auto command = frontEnd(clang, options);
     TQ_TRY_ASSIGN(std::string pch, precompiledShim(shim, command, options.checked ? "checked" : "fast"));
-    TQ_TRY(writeBytes(scratch.path("rewritten.cl"), rewrite(preprocessed, tokens, reflection)));
+    std::string source = rewrite(preprocessed, tokens, reflection);
+    TQ_TRY(writeBytes(scratch.path("rewritten.cl"), source));
     for (const char *flag : kWarnings)
       command.push_back(flag);
     if (options.version < 400) // MSL 4 is C++17
@@ -209,8 +276,12 @@ private:
           std::string("-S"), std::string("-o"), scratch.path("front.ll"), scratch.path("rewritten.cl")})
       command.push_back(word);
     TQ_TRY_ASSIGN(auto output, runTool(command, scratch.path()));
+    for (int round = 0; round < kMostRounds && convertScalars(source, output.error); ++round) {
+      TQ_TRY(writeBytes(scratch.path("rewritten.cl"), source));
+      TQ_TRY_ASSIGN(output, runTool(command, scratch.path()));
+    }
     auto findings = readDiagnostics(output.error, &reflection);
-    std::erase_if(findings, [&](const Finding &f) { return broadcasts(f); });
+    std::erase_if(findings, [&](const Finding &f) { return broadcasts(f) || filledInLoop(f); });
     if (!findings.empty())
       return failure(findings);
     if (output.code != 0)

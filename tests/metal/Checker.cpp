@@ -138,7 +138,7 @@ void write(const Judge &judge, Cell &cell, uintptr_t address, bool atomic, const
 }
 
 std::string nearest(const std::vector<Range> &ranges, uintptr_t address) {
-  constexpr uint64_t kNear = 1 << 16;
+  constexpr uint64_t kNear = 1 << 30;
   const Range *best = nullptr;
   uint64_t distance = kNear;
   for (const Range &range : ranges) {
@@ -192,9 +192,9 @@ void tq::metal::checkAccess(Worker &worker, uintptr_t address, size_t bytes, boo
   ++worker.statistics.accesses;
   if (bytes == 0)
     return;
-  if (worker.stacks.contains(address)) {
+  if (worker.stacks.contains(worker.current, address)) {
     if (worker.inRedZone(address, bytes))
-      worker.fail(fmt::format("out of bounds: {} {} {} byte(s) just beside a private array",
+      worker.fail(fmt::format("out of bounds: {} {} {} byte(s) just beside a private array or variable",
                               worker.threadName(worker.current), isWrite ? "writes" : "reads", bytes),
                   0, code);
     return;
@@ -205,7 +205,7 @@ void tq::metal::checkAccess(Worker &worker, uintptr_t address, size_t bytes, boo
   if (!range || address - range->low >= range->bytes || bytes > range->bytes - (address - range->low)) {
     range = find(access, address, bytes);
     if (!range) {
-      if (address - reinterpret_cast<uintptr_t>(&worker) < sizeof(worker) || worker.owns(address))
+      if (worker.lends(address))
         return;
       worker.fail(fmt::format("out of bounds: {} {} {} byte(s) at {}", worker.threadName(worker.current),
                               isWrite ? "writes" : "reads", bytes, nearest(access.ranges, address)),

@@ -2,10 +2,15 @@
 
 #include "tests/metal/Diagnostics.h"
 
+#include "tests/metal/IrText.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
+#include <functional>
+#include <map>
 #include <optional>
 
 using namespace tq::metal;
@@ -86,6 +91,8 @@ std::optional<Diagnostic> parse(std::string_view line) {
     d.severity = severity.substr(2, severity.size() - 4);
     d.message = line.substr(at + severity.size());
     std::string_view place = line.substr(0, at);
+    if (place.ends_with("}")) // ranges of columns
+      place = place.substr(0, place.find(":{"));
     for (int part = 0; part < 2; ++part) { // the column, then the line
       size_t colon = place.rfind(':');
       int value = 0;
@@ -106,6 +113,87 @@ std::optional<Diagnostic> parse(std::string_view line) {
   return std::nullopt;
 }
 
+/// A scalar of higher rank than the vector it meets, as offsets in the source.
+struct ScalarOperand {
+  size_t begin, end, vectorBegin, vectorEnd;
+  std::string element; ///< of the vector
+  bool inTemplate = false;
+};
+
+/// The element type of 'half4' (aka 'vec<half, 4>') or 'T' (vector of 4 'half' values); empty for a scalar.
+std::string_view elementOf(std::string_view type) {
+  if (std::string_view values = between(type, " (vector of ", " values)"); !values.empty())
+    return between(values, "'", "'");
+  return between(type, "vec<", ",");
+}
+
+/// kernel.metal:13:19:{9:12-9:18}{9:21-9:25}: error: scalar operand type has greater rank than the type of the vector
+/// element. ('half4' (aka 'vec<half, 4>') and 'float'); with the beginnings of the lines.
+std::optional<ScalarOperand> scalarOperand(std::string_view line, const std::vector<size_t> &lines) {
+  size_t types = line.find(": error: scalar operand type has greater rank than the type of the vector element. (");
+  size_t at = line.find(":{"), second = line.find(" and '", types);
+  if (types == line.npos || at > types || second == line.npos)
+    return std::nullopt;
+  std::string_view left = line.substr(types, second - types), right = line.substr(second);
+  bool vectorFirst = !elementOf(left).empty();
+  std::string_view element = elementOf(vectorFirst ? left : right), scalar = vectorFirst ? right : left;
+  constexpr std::string_view kIntegers[] = {
+      "char",     "signed char",    "uchar",    "unsigned char", "int8_t",  "uint8_t",  "short",
+      "ushort",   "unsigned short", "int16_t",  "uint16_t",      "int",     "uint",     "unsigned int",
+      "unsigned", "int32_t",        "uint32_t", "long",          "int64_t", "uint64_t", "ulong"};
+  // A fraction would be lost without a word, and nothing becomes a bfloat by itself.
+  bool fraction = contains(scalar, "float'") || contains(scalar, "half'") || contains(scalar, "__bf16'");
+  bool floating = element == "half" || element == "float";
+  if ((!floating && std::ranges::find(kIntegers, element) == std::end(kIntegers)) || fraction != floating)
+    return std::nullopt;
+  size_t ends[4];
+  for (size_t i = 0; i < 4; ++i) { // {LINE:COLUMN-LINE:COLUMN}
+    at = line.find_first_of("0123456789", at);
+    size_t colon = line.find(':', at);
+    if (at == line.npos || colon == line.npos)
+      return std::nullopt;
+    auto number = static_cast<size_t>(toInt(line.substr(at))),
+         column = static_cast<size_t>(toInt(line.substr(colon + 1)));
+    if (number == 0 || number >= lines.size() || column == 0)
+      return std::nullopt;
+    ends[i] = lines[number] + column - 1;
+    at = line.find_first_of("-}", colon);
+  }
+  size_t s = vectorFirst ? 2 : 0, v = vectorFirst ? 0 : 2;
+  return ScalarOperand{ends[s], ends[s + 1], ends[v], ends[v + 1], std::string(element)};
+}
+
+/// Whether shim/types.h has a macro of this name.
+bool isConstructor(std::string_view word) {
+  constexpr std::string_view kElements[] = {"char", "uchar", "short", "ushort", "int",   "uint",
+                                            "long", "ulong", "half",  "float",  "bfloat"};
+  bool packed = word.starts_with("packed_");
+  word.remove_prefix(packed ? 7 : 0);
+  if (word.empty() || word.back() < '2' || word.back() > '4')
+    return false;
+  std::string_view element = word.substr(0, word.size() - 1);
+  return std::ranges::find(kElements, element) != std::end(kElements) &&
+         !(packed && (word.back() == '3' || element.ends_with("long")));
+}
+
+/// Writes float4(...) as that macro would: clang's places are useless in the arguments of one.
+bool expandConstructors(std::string &source) {
+  auto isWord = [&](size_t i) { return std::isalnum(static_cast<unsigned char>(source[i])) || source[i] == '_'; };
+  std::string out;
+  for (size_t i = 0, end; i < source.size(); i = end) {
+    for (end = i + 1; end < source.size() && isWord(i) && isWord(end);)
+      ++end;
+    std::string_view word = std::string_view(source).substr(i, end - i);
+    size_t next = source.find_first_not_of(" \n", end);
+    if (next != source.npos && source[next] == '(' && isConstructor(word))
+      out += "__make_";
+    out += word;
+  }
+  bool changed = out.size() != source.size();
+  source = std::move(out);
+  return changed;
+}
+
 /// Warnings that end a build here.
 bool counts(const Diagnostic &d) {
   if (d.option == "-Wpre-c++17-compat") // these are extensions wherever they are not part of the language
@@ -113,6 +201,8 @@ bool counts(const Diagnostic &d) {
   if (d.option == "-Wimplicit-float-conversion") // MSL converts float to half by itself, but not to bfloat
     return d.message.find("to '__bf16'") != d.message.npos || d.message.find("to 'bfloat") != d.message.npos ||
            d.message.find("aka '__bf16')") != d.message.npos;
+  if (d.option == "-Wdouble-promotion") // MSL has no operator that mixes the two
+    return d.message.find("bf") != d.message.npos && d.message.find("to 'half'") != d.message.npos;
   constexpr std::string_view kOptions[] = {"-Wuninitialized",
                                            "-Wsometimes-uninitialized",
                                            "-Wconditional-uninitialized",
@@ -171,7 +261,8 @@ std::vector<Finding> tq::metal::readDiagnostics(std::string_view output, const R
       continue;
     Finding f;
     f.line = isText ? d->line : 0;
-    f.message = translate(d->message);
+    f.message = d->option == "-Wdouble-promotion" ? "operators do not mix bfloat and half; convert both to float"
+                                                  : translate(d->message);
     f.file = isText || isShim || d->file.empty() || d->file.starts_with("<") ? "" : d->file;
     if (!f.file.empty())
       f.line = d->line;
@@ -181,6 +272,49 @@ std::vector<Finding> tq::metal::readDiagnostics(std::string_view output, const R
     findings.push_back(std::move(f));
   }
   return findings;
+}
+
+bool tq::metal::convertScalars(std::string &source, std::string_view output) {
+  std::vector<size_t> lines = {0, 0}; // where line i begins, from 1
+  for (size_t at = source.find('\n'); at != source.npos; at = source.find('\n', at + 1))
+    lines.push_back(at + 1);
+  std::map<std::pair<size_t, size_t>, ScalarOperand> operands; // by where they are
+  ScalarOperand *last = nullptr;
+  bool inMacro = false;
+  forEachLine(output, [&](std::string_view line) {
+    if (last && line.find(": note: in instantiation of ") != line.npos)
+      last->inTemplate = true;
+    if (line.find(": note: ") != line.npos)
+      return;
+    last = nullptr;
+    auto operand = scalarOperand(line, lines);
+    if (!operand || operand->end > source.size() || line.find("/shim-") != line.npos)
+      return;
+    if (operand->begin == operand->vectorBegin) {
+      inMacro = true;
+      return;
+    }
+    last = &operands.emplace(std::pair(operand->begin, operand->end), *operand).first->second;
+  });
+  if (inMacro && expandConstructors(source))
+    return true;
+  std::map<size_t, std::string, std::greater<>> inserts; // the last first: offsets stay what they are
+  for (const auto &[place, operand] : operands) {
+    std::string type = operand.element;
+    if (operand.inTemplate) { // other instances may have a scalar for the vector
+      auto typeOf = [&](size_t begin, size_t end) {
+        return "__typeof__(+(" + source.substr(begin, end - begin) + "))";
+      };
+      std::string traits = fmt::format("::__msl::traits<{}>", typeOf(operand.vectorBegin, operand.vectorEnd));
+      type = fmt::format("::metal::conditional_t<bool({0}::vector), typename {0}::element, {1}>", traits,
+                         typeOf(operand.begin, operand.end));
+    }
+    inserts[operand.end] = ")" + inserts[operand.end];
+    inserts[operand.begin] += "(" + type + ")(";
+  }
+  for (const auto &[offset, text] : inserts)
+    source.insert(offset, text);
+  return !inserts.empty();
 }
 
 std::string tq::metal::format(const Finding &f, const std::string &name) {

@@ -11,6 +11,10 @@ namespace tq::metal {
 constexpr char kTextFile[] = "kernel.metal";
 
 /// "qmv3.metal:12: error: kernel qmv3: no matching function for call to 'max'"
+/// MSL converts a scalar to the element type of the vector that it meets, clang's OpenCL only if nothing can be lost.
+/// Writes the casts that `output` (with source ranges) asks for into the text that was compiled; false if there are none.
+bool convertScalars(std::string &source, std::string_view output);
+
 std::string format(const Finding &finding, const std::string &name);
 /// The first few, one to a line.
 std::string format(const std::vector<Finding> &findings, const std::string &name);

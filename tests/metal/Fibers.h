@@ -29,6 +29,8 @@ public:
   void *start(int i, void (*entry)()) const;
 
   bool contains(uintptr_t address) const { return address - low < span; }
+  /// The address lies in the stack of fiber i.
+  bool contains(int i, uintptr_t address) const { return address - low - static_cast<size_t>(i) * stride < stride; }
   /// The address lies in the unusable page below some stack.
   bool isGuard(uintptr_t address) const { return contains(address) && (address - low) % stride < guard; }
 

@@ -47,6 +47,7 @@ Result<std::unique_ptr<Module>> Module::load(const std::string &object) {
   };
   module->statics = table("__msl_statics");
   module->constants = table("__msl_constants");
+  module->poison = dlsym(module->handle, "__msl_poison");
   link_map *map = nullptr;
   if (dlinfo(module->handle, RTLD_DI_LINKMAP, static_cast<void *>(&map)) == 0)
     module->base = map->l_addr;
@@ -70,8 +71,8 @@ Thunk Module::thunk(const std::string &kernel) const {
 }
 
 void Module::setPoison(uint8_t byte) {
-  if (void *bytes = dlsym(handle, "__msl_poison"))
-    memset(bytes, byte, 64);
+  if (poison)
+    memset(poison, byte, kPoisonBytes);
 }
 
 int64_t Module::offsetOf(const void *code) const {
@@ -88,35 +89,55 @@ Result<Module *> LibraryImage::module(size_t worker) {
   return modules[worker].get();
 }
 
-std::string LibraryImage::place(int64_t offset) {
-  std::lock_guard lock(mutex);
-  if (auto known = places.find(offset); known != places.end())
-    return known->second;
-  std::string &place = places[offset];
+std::vector<std::string> LibraryImage::symbolize(const std::vector<int64_t> &offsets) {
+  std::vector<std::string> found(offsets.size());
   std::string symbolizer = findSymbolizer();
   TemporaryDirectory scratch;
-  if (offset < 0 || symbolizer.empty() || !scratch.ok() || !writeBytes(scratch.path("kernel.so"), object).ok())
-    return place;
-  auto output = runTool({symbolizer, "--functions=none", "--inlines", "--obj=" + scratch.path("kernel.so"),
-                         fmt::format("0x{:x}", offset)},
-                        scratch.path());
+  if (symbolizer.empty() || !scratch.ok() || !writeBytes(scratch.path("kernel.so"), object).ok())
+    return found;
+  std::vector<std::string> command = {symbolizer, "--functions=none", "--inlines",
+                                      "--obj=" + scratch.path("kernel.so")};
+  for (int64_t offset : offsets)
+    command.push_back(fmt::format("0x{:x}", offset));
+  auto output = runTool(command, scratch.path());
   if (!output)
-    return place;
-  for (std::string_view rest = output->out; !rest.empty();) {
+    return found;
+  size_t i = 0; // an empty line ends each
+  for (std::string_view rest = output->out; !rest.empty() && i < found.size();) {
     size_t end = std::min(rest.find('\n'), rest.size());
     std::string_view line = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
     // .../kernel.metal:12:7
     size_t at = line.rfind(std::string(kTextFile) + ":");
-    if (at != line.npos)
-      place += std::string(place.empty() ? "" : " ") + std::string(line.substr(at + strlen(kTextFile) + 1));
+    if (line.empty())
+      ++i;
+    else if (at != line.npos)
+      found[i] += std::string(found[i].empty() ? "" : " ") + std::string(line.substr(at + strlen(kTextFile) + 1));
   }
-  return place;
+  return found;
+}
+
+std::string LibraryImage::place(int64_t offset) {
+  std::lock_guard lock(mutex);
+  if (auto known = places.find(offset); known != places.end())
+    return known->second;
+  return places[offset] = offset < 0 ? "" : symbolize({offset})[0];
 }
 
 int LibraryImage::lineOf(int64_t offset) {
-  std::string text = place(offset);
-  int line = 0;
-  std::from_chars(text.data(), text.data() + text.size(), line);
-  return line;
+  constexpr int64_t kFar = 64; // bytes of code
+  auto first = [](const std::string &text) {
+    int line = 0;
+    std::from_chars(text.data(), text.data() + text.size(), line);
+    return line;
+  };
+  if (int line = first(place(offset)))
+    return line;
+  std::vector<int64_t> around;
+  for (int64_t d = 1; d <= kFar && d <= offset; ++d)
+    around.insert(around.end(), {offset - d, offset + d});
+  for (const std::string &text : symbolize(around))
+    if (int line = first(text))
+      return line;
+  return 0;
 }

@@ -25,13 +25,16 @@ public:
   /// Threadgroup variables, and program-scope constants (checked build only).
   std::span<const ImageVariable> statics, constants;
   void setPoison(uint8_t byte);
+  bool isPoison(uintptr_t address) const { return address - reinterpret_cast<uintptr_t>(poison) < kPoisonBytes; }
   /// An address in this copy's code as an offset in the file; -1 if it is none.
   int64_t offsetOf(const void *code) const;
   bool contains(const void *code) const { return reinterpret_cast<uintptr_t>(code) - base < size; }
 
 private:
+  static constexpr size_t kPoisonBytes = 64;
+
   Module() = default;
-  void *handle = nullptr;
+  void *handle = nullptr, *poison = nullptr;
   int file = -1; ///< stays open: dlopen knows files by their names, and this one's is its number
   uintptr_t base = 0, size = 0;
 };
@@ -48,10 +51,13 @@ public:
   Result<Module *> module(size_t worker);
   /// Where code at this offset comes from: "LINE:COLUMN" of every inlined call, innermost first, in the text only.
   std::string place(int64_t offset);
-  /// The line in the text; 0 if unknown.
+  /// The line in the text, or that of the nearest code that has one; 0 if unknown.
   int lineOf(int64_t offset);
 
 private:
+  /// What place() says of each of these offsets.
+  std::vector<std::string> symbolize(const std::vector<int64_t> &offsets);
+
   std::mutex mutex;
   std::vector<std::unique_ptr<Module>> modules;
   std::map<int64_t, std::string> places;

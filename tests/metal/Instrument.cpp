@@ -9,12 +9,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <set>
+
 using namespace tq::metal;
 
 namespace {
 
 constexpr char kKernelPrefix[] = "__clang_ocl_kern_imp_"; ///< clang's body of a kernel
 constexpr int kGroupOffset = 1000000;                     ///< attribute groups made here
+constexpr int kConstantGap = 4096;                        ///< bytes before and behind a constant
+constexpr int kThreadgroupGap = (32 << 10) + 320;         ///< bytes between two threadgroup variables; see Worker.cpp
 
 class Instrumenter {
 public:
@@ -24,12 +29,16 @@ public:
 
   Instrumented run() {
     out.reserve(ir.size() * 2);
+    if (checked)
+      findPointed();
     forEachLine(ir, [&](std::string_view line) { step(line); });
     for (Finding &finding : findRecursion(graph, metadata))
       findings.push_back(std::move(finding));
     if (checked)
       for (Finding &finding : findConstantShifts(ir, tokens, reflection, metadata))
         findings.push_back(std::move(finding));
+    for (Finding &finding : findUndefined(ir, reflection, metadata))
+      findings.push_back(std::move(finding));
     out += variableTables(statics, constants);
     if (checked)
       checks.definitions(ir);
@@ -60,7 +69,7 @@ private:
 
   void endFunction() {
     if (checked)
-      checks.function(lines);
+      checks.function(function, lines);
     for (std::string_view line : lines)
       instruction(line);
     put("}");
@@ -76,17 +85,48 @@ private:
     if (variable != line.npos && contains(line.substr(0, variable), "internal") && contains(line, " undef")) {
       std::string_view type = leadingType(line.substr(variable + 8));
       std::string_view align = contains(line, ", align ") ? line.substr(line.rfind(", align ")) : std::string_view();
-      put(fmt::format("{} = internal global {} undef, section \".msl_threadgroup\"{}", name, type, align));
-      put(fmt::format("@__msl_gap{} = internal global [256 x i8] zeroinitializer, section \".msl_threadgroup\"",
-                      statics.size()));
+      put(fmt::format("{} = internal global {} zeroinitializer, section \".bss.msl_threadgroup\"{}", name, type,
+                      align));
+      put(fmt::format("@__msl_gap{} = internal global [{} x i8] zeroinitializer, section \".bss.msl_threadgroup\"",
+                      statics.size(), kThreadgroupGap));
       statics.push_back({std::string(name), std::string(type)});
       return;
     }
-    put(line);
     bool numbered = name.size() > 1 && name[1] >= '0' && name[1] <= '9';
-    if (checked && constant != line.npos && !numbered && !name.starts_with("@.") && !name.starts_with("@llvm.") &&
-        !contains(line.substr(0, constant), "external"))
+    bool named = checked && constant != line.npos && !numbered && !name.starts_with("@.") &&
+                 !name.starts_with("@llvm.") && !contains(line.substr(0, constant), "external");
+    if (named)
       constants.push_back({std::string(name), std::string(leadingType(line.substr(constant + 10)))});
+    if (named && pointed.contains(name))
+      pad(name, line.substr(constant + 10));
+    else
+      put(line);
+  }
+
+  /// A constant that is reached through a pointer, with room on both sides. No constant to LLVM, because
+  /// ThreadSanitizer's pass does not look at accesses of those.
+  void pad(std::string_view name, std::string_view typeAndValue) {
+    std::string_view type = leadingType(typeAndValue);
+    std::string_view value = typeAndValue.substr(type.size());
+    value = value.substr(0, std::min({value.find(", comdat"), value.find(", section"), value.rfind(", align ")}));
+    put(fmt::format("@__msl_padded{0} = internal global <{{ [{1} x i8], {2}, [{1} x i8] }}> <{{ [{1} x i8] "
+                    "zeroinitializer, {2}{3}, [{1} x i8] zeroinitializer }}>, align 64",
+                    constants.size(), kConstantGap, type, value));
+    put(fmt::format("{} = internal alias {}, getelementptr inbounds (i8, ptr @__msl_padded{}, i64 {})", name, type,
+                    constants.size(), kConstantGap));
+  }
+
+  /// What is passed on or kept as an address rather than read at once.
+  void findPointed() {
+    forEachLine(ir, [&](std::string_view line) {
+      if (!line.starts_with("  ") || contains(line, "@llvm."))
+        return;
+      if (!contains(line, " call ") && !contains(line, "  store ptr ") && !contains(line, " phi ptr ") &&
+          !contains(line, " select "))
+        return;
+      for (size_t at = line.find('@'); at != line.npos; at = line.find('@', at + 1))
+        pointed.insert(std::string(line.substr(at, line.find_first_of(" ,()", at) - at)));
+    });
   }
 
   // --- functions -----------------------------------------------------------
@@ -160,6 +200,7 @@ private:
   std::vector<std::string_view> lines; ///< of the function
   CallGraph graph;
   std::vector<IrVariable> statics, constants;
+  std::set<std::string, std::less<>> pointed; ///< names that are reached through pointers
   std::vector<Finding> findings;
   IrChecks checks;
 };

@@ -8,54 +8,88 @@
 
 using namespace tq::metal;
 
-/// Arrays of this function whose elements are reached through a pointer: %arraydecay, or an element's address that
-/// goes somewhere else than to the next load or store.
-void IrChecks::function(const std::vector<std::string_view> &lines) {
+namespace {
+
+bool isScalar(std::string_view type) { return type.find_first_of("[<{%") == type.npos; }
+
+} // namespace
+
+/// Variables of this function that are reached through a pointer: arrays of which %arraydecay or an element's address
+/// goes somewhere else than to the next load or store, and what `&` and a cast make an array of. References do not count,
+/// nor does what the shim's own functions do.
+void IrChecks::function(std::string_view name, const std::vector<std::string_view> &lines) {
   allocas.clear();
-  pointedArrays.clear();
-  std::map<std::string_view, std::string_view> elements; // address -> array
-  std::vector<std::string_view> arrays;
+  pointedVariables.clear();
+  bool isShim = name.starts_with("_ZN5metal") || name.starts_with("_ZNK5metal") || name.starts_with("_ZN5__msl");
+  std::map<std::string_view, std::string_view> elements; // address -> variable
+  std::set<std::string_view> arrays;
   for (std::string_view line : lines) {
-    size_t at = line.find(" = getelementptr inbounds");
-    if (contains(line, " = alloca [")) {
-      arrays.push_back(between(line, "  ", " = "));
-    } else if (at != line.npos && contains(line, " x ")) {
-      std::string_view array = between(line.substr(at), ", ptr ", ",");
-      if (std::ranges::find(arrays, array) == arrays.end())
+    if (size_t at = line.find(" = alloca "); at != line.npos && !contains(line, " = alloca ptr")) {
+      std::string_view variable = between(line, "  ", " = ");
+      bool isArray = line.substr(at + 10).starts_with("[");
+      if (isArray)
+        arrays.insert(variable);
+      else if (!isShim)
+        elements[variable] = variable;
+      continue;
+    }
+    if (size_t at = line.find(" = getelementptr inbounds"); at != line.npos) {
+      std::string_view address = line.substr(2, at - 2), base = between(line.substr(at), ", ptr ", ",");
+      std::string_view type = line.substr(at + 25);
+      type = leadingType(type.substr(type.starts_with(" nuw ") ? 5 : 1));
+      bool isElement = elements.contains(base);
+      std::string_view variable = arrays.contains(base) ? base : isElement ? elements[base] : std::string_view();
+      if (variable.empty())
         continue;
-      std::string_view address = line.substr(2, at - 2);
-      if (address.starts_with("%arraydecay"))
-        pointedArrays.insert(std::string(array));
-      elements[address] = array;
-    } else if (size_t stored = line.find("  store ptr %"); stored != line.npos || contains(line, " call ")) {
-      for (size_t i = line.find('%'); i != line.npos; i = line.find('%', i + 1)) {
-        std::string_view name = line.substr(i, line.find_first_of(", )", i) - i);
-        if (auto element = elements.find(name); element != elements.end())
-          pointedArrays.insert(std::string(element->second));
-      }
+      bool numbered = address[1] >= '0' && address[1] <= '9'; // of the initialisation, not of the text
+      if (address.starts_with("%arraydecay") || (base == variable && isElement && isScalar(type) && !numbered))
+        pointedVariables.insert(std::string(variable));
+      elements[address] = variable;
+      continue;
+    }
+    bool isCall = contains(line, " call ");
+    if ((!isCall && !contains(line, "  store ptr %")) || contains(line, "@llvm."))
+      continue;
+    size_t last = isCall ? line.npos : line.find(", ptr ");
+    for (size_t i = line.find('%'); i < last; i = line.find('%', i + 1)) {
+      std::string_view operand = line.substr(i, line.find_first_of(", )", i) - i);
+      auto element = elements.find(operand);
+      if (element == elements.end())
+        continue;
+      // "..., ptr byval" of "..., ptr byval(T) align 4 %x"
+      std::string_view before = line.substr(0, std::min(line.find_last_of(",(", i), i));
+      bool isWhole = contains(line, "@__msl_") || before.ends_with(" dereferenceable") || before.ends_with(" sret") ||
+                     before.ends_with(" byval");
+      if (arrays.contains(element->second) || !isWhole)
+        pointedVariables.insert(std::string(element->second));
     }
   }
 }
 
-/// The array in the middle of a larger variable, whose ends are told to the checker.
-void IrChecks::padArray(std::string_view line, const std::string &array) {
+/// The variable in the middle of a larger one, whose ends are told to the checker.
+void IrChecks::pad(std::string_view line, const std::string &variable) {
   std::string_view type = leadingType(line.substr(line.find(" = alloca ") + 10));
-  put(fmt::format("  {}.padded = alloca <{{ [64 x i8], {}, [64 x i8] }}>, align 64", array, type));
-  put(fmt::format("  {0} = getelementptr inbounds i8, ptr {0}.padded, i64 64", array));
-  put(fmt::format("  {0}.end = getelementptr inbounds {1}, ptr {0}, i64 1", array, type));
-  put(fmt::format("  call void @__msl_red_zone(ptr {}.padded, i64 64)", array));
-  put(fmt::format("  call void @__msl_red_zone(ptr {}.end, i64 64)", array));
+  std::string padded = fmt::format("<{{ [64 x i8], {}, [64 x i8] }}>", type);
+  put(fmt::format("  {}.padded = alloca {}, align 64", variable, padded));
+  put(fmt::format("  {0} = getelementptr inbounds i8, ptr {0}.padded, i64 64", variable));
+  put(fmt::format(
+      "  call void @__msl_add_red_zones(ptr {}.padded, i64 ptrtoint (ptr getelementptr ({}, ptr null, i32 1) "
+      "to i64))",
+      variable, padded));
 }
 
 void IrChecks::instruction(std::string_view line) {
   if (contains(line, " = alloca ")) {
     allocas.push_back(std::string(between(line, "  ", " = ")));
-    if (pointedArrays.contains(allocas.back()))
-      return padArray(line, allocas.back());
+    if (pointedVariables.contains(allocas.back()))
+      return pad(line, allocas.back());
   }
+  if (line.starts_with("  ret ")) // the optimiser may give the place to another variable
+    for (const std::string &variable : pointedVariables)
+      put(fmt::format("  call void @__msl_drop_red_zones(ptr {}.padded)", variable));
   if (contains(line, "@llvm.lifetime.")) { // allowed on whole variables only
     std::string_view variable = between(line, "(ptr ", ")");
-    if (pointedArrays.contains(variable))
+    if (pointedVariables.contains(variable))
       return;
   }
   if (!metadata.autoInit.empty() && contains(line, metadata.autoInit) && poison(line))
@@ -221,7 +255,8 @@ void IrChecks::definitions(std::string_view ir) {
       "declare void @__msl_bad_shift(i64, i64) noreturn nounwind\n"
       "declare void @__msl_bad_index(i64, i64) noreturn nounwind\n"
       "declare void @__msl_access(ptr, i64, i64) nounwind\n"
-      "declare void @__msl_red_zone(ptr, i64) nounwind");
+      "declare void @__msl_add_red_zones(ptr, i64) nounwind\n"
+      "declare void @__msl_drop_red_zones(ptr) nounwind");
   if (usesMemset && !contains(ir, "declare void @llvm.memset.p0.i64("))
     put("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)");
   for (const auto &[name, text] : declarations)

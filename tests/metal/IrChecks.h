@@ -19,7 +19,7 @@ public:
       : metadata(metadata), reflection(reflection), out(out), findings(findings) {}
 
   /// The instructions of the next function.
-  void function(const std::vector<std::string_view> &lines);
+  void function(std::string_view name, const std::vector<std::string_view> &lines);
   /// An instruction of it, with what comes before it or in its place.
   void instruction(std::string_view line);
   /// What the checks call, where `ir` does not declare it.
@@ -27,7 +27,7 @@ public:
 
 private:
   void put(std::string_view line) { (out += line) += '\n'; }
-  void padArray(std::string_view line, const std::string &array);
+  void pad(std::string_view line, const std::string &variable);
   bool poison(std::string_view line);
   void shift(std::string_view line);
   void element(std::string_view line);
@@ -38,9 +38,9 @@ private:
   const Reflection &reflection;
   std::string &out;
   std::vector<Finding> &findings;
-  std::vector<std::string> allocas;                 ///< of the function
-  std::set<std::string, std::less<>> pointedArrays; ///< likewise: those reached through a pointer
-  std::map<std::string, std::string> declarations;  ///< of intrinsics
+  std::vector<std::string> allocas;                    ///< of the function
+  std::set<std::string, std::less<>> pointedVariables; ///< likewise: those reached through a pointer
+  std::map<std::string, std::string> declarations;     ///< of intrinsics
   int fresh = 0;
   bool usesMemset = false;
 };

@@ -2,6 +2,8 @@
 
 #include "tests/metal/IrFindings.h"
 
+#include "tests/metal/IrTables.h"
+
 #include <fmt/format.h>
 
 using namespace tq::metal;
@@ -88,11 +90,47 @@ std::vector<Finding> tq::metal::findConstantShifts(std::string_view ir, const To
       int by = toInt(tokens[count]);
       // What clang has computed itself leaves no trace; then the literal that is shifted tells the width.
       size_t left = tokens[count - 1] == "<<" ? count - 2 : count - 3;
-      bool literal = tokens.all[left].kind == Token::Number && tokens[left].find_first_of("lL") == std::string::npos;
+      bool number = tokens.all[left].kind == Token::Number;
+      bool literal = number && tokens[left].find_first_of("lL") == std::string::npos;
+      // Of (ulong)1 << 40, x << 33 >> 33 and x * 2 << 40 the literal is only a part.
+      constexpr std::string_view kParts[] = {")", "<<", ">", "*", "/", "%", "+", "-"};
+      if (number && by < 64 && left > 0 && std::ranges::find(kParts, tokens[left - 1]) != std::end(kParts))
+        continue;
       if ((narrow && !wide && by >= 32) || (literal && by >= 32) || by >= 64)
         findings.push_back({line, reflection.whereIs(line),
                             fmt::format("shift by {} of a value of {} bits", by, by >= 64 ? 64 : 32), ""});
     }
   }
+  return findings;
+}
+
+std::vector<Finding> tq::metal::findUndefined(std::string_view ir, const Reflection &reflection,
+                                              const IrMetadata &metadata) {
+  std::map<std::string, int, std::less<>> undefined; // symbol: the first line that uses it
+  forEachLine(ir, [&](std::string_view line) {
+    size_t at = line.find('@');
+    if (at == line.npos)
+      return;
+    std::string_view symbol = line.substr(at, line.find_first_of("( ", at) - at);
+    if ((line.starts_with("declare ") && symbol.starts_with("@_Z")) ||
+        (at == 0 && contains(line, " external ") && !symbol.starts_with("@__")))
+      undefined[std::string(symbol)] = 0;
+  });
+  if (undefined.empty())
+    return {};
+  forEachLine(ir, [&](std::string_view line) {
+    if (!line.starts_with("  ") || metadata.lineOf(line) == 0)
+      return;
+    for (size_t at = line.find('@'); at != line.npos; at = line.find('@', at + 1)) {
+      auto use = undefined.find(line.substr(at, line.find_first_of("( ,)", at) - at));
+      if (use != undefined.end() && use->second == 0)
+        use->second = metadata.lineOf(line);
+    }
+  });
+  std::vector<Finding> findings;
+  for (const auto &[symbol, line] : undefined)
+    if (line)
+      findings.push_back({line, reflection.whereIs(line),
+                          fmt::format("'{}' is declared, but not defined", demangle(symbol.substr(1))), ""});
   return findings;
 }

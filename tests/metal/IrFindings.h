@@ -19,6 +19,9 @@ std::vector<Finding> findRecursion(const CallGraph &graph, const IrMetadata &met
 std::vector<Finding> findConstantShifts(std::string_view ir, const Tokens &tokens, const Reflection &reflection,
                                         const IrMetadata &metadata);
 
+/// What the text declares and uses, but does not define.
+std::vector<Finding> findUndefined(std::string_view ir, const Reflection &reflection, const IrMetadata &metadata);
+
 } // namespace tq::metal
 
 #endif // TQ_TESTS_METAL_IRFINDINGS_H

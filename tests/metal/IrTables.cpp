@@ -11,6 +11,16 @@
 
 using namespace tq::metal;
 
+std::string tq::metal::demangle(std::string_view symbol) {
+  int status = 0;
+  if (!symbol.starts_with("_Z")) // "a" would be a signed char
+    return std::string(symbol);
+  char *plain = abi::__cxa_demangle(std::string(symbol).c_str(), nullptr, nullptr, &status);
+  std::string out = status == 0 && plain ? plain : std::string(symbol);
+  free(plain);
+  return out;
+}
+
 namespace {
 
 constexpr std::string_view kImports[] = {
@@ -18,14 +28,6 @@ constexpr std::string_view kImports[] = {
 #include "tests/metal/Imports.def"
 #undef TQ_IMPORT
 };
-
-std::string demangle(std::string_view symbol) {
-  int status = 0;
-  char *plain = abi::__cxa_demangle(std::string(symbol).c_str(), nullptr, nullptr, &status);
-  std::string out = status == 0 && plain ? plain : std::string(symbol);
-  free(plain);
-  return out;
-}
 
 /// "k(float*, unsigned int)::tile" as "k::tile".
 std::string variableName(std::string_view symbol) {

@@ -6,9 +6,13 @@
 #define TQ_TESTS_METAL_IRTABLES_H
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tq::metal {
+
+/// A symbol as it is written in the text.
+std::string demangle(std::string_view symbol);
 
 /// A global of the IR: "@_ZZ1kE4tile", "[32 x float]".
 struct IrVariable {

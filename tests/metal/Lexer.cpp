@@ -44,13 +44,15 @@ private:
     }
   }
 
-  /// `# 12 "file" 1` names the place of the next line; pragmas are left to the compiler.
+  /// `# 12 "file" 1` names the place of the next line; pragmas are kept beside the tokens.
   void directive() {
     size_t end = std::min(text.find('\n', at), text.size());
     std::string_view rest = text.substr(at + 1, end - at - 1);
     size_t i = 0;
     while (i < rest.size() && rest[i] == ' ')
       ++i;
+    if (rest.substr(i, 7) == "pragma ")
+      tokens.pragmas.push_back({Token::Symbol, rest.substr(i), at, line, file});
     if (rest.substr(i, 5) == "line ")
       i += 5;
     if (i < rest.size() && std::isdigit(static_cast<unsigned char>(rest[i]))) {

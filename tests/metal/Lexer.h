@@ -25,6 +25,7 @@ struct Token {
 struct Tokens {
   std::vector<Token> all;
   std::vector<std::string> files;
+  std::vector<Token> pragmas; ///< each `#pragma ...` as one
 
   size_t size() const { return all.size(); }
   /// The text of token i; empty beyond either end.

@@ -51,7 +51,19 @@ const std::map<std::string_view, std::string_view> kBanned = {
     {"concept", "MSL has no concepts, which are C++20"},
     {"requires", "MSL has no requires, which is C++20"},
     {"char8_t", "MSL has no char8_t, which is C++20"},
+    {"__int128", "MSL has no __int128; the widest integers have 64 bits"},
+    {"__int128_t", "MSL has no __int128; the widest integers have 64 bits"},
+    {"__uint128_t", "MSL has no __int128; the widest integers have 64 bits"},
+    {"reqd_work_group_size", "this is OpenCL; write [[max_total_threads_per_threadgroup(n)]]"},
+    {"work_group_size_hint", "this is OpenCL; write [[max_total_threads_per_threadgroup(n)]]"},
+    {"vec_type_hint", "this is OpenCL; MSL has no such hint"},
+    {"opencl_unroll_hint", "this is OpenCL; write #pragma unroll"},
 };
+
+/// Words before a name that are not its type.
+constexpr std::string_view kNoTypes[] = {
+    "return", "else",     "do",       "case",    "const",  "volatile", "struct", "class",       "union",     "enum",
+    "using",  "typename", "template", "typedef", "device", "constant", "thread", "threadgroup", "constexpr", "static"};
 
 bool isSpace(std::string_view s) {
   return s == "device" || s == "constant" || s == "threadgroup" || s == "thread" || s == "object_data" ||
@@ -64,6 +76,12 @@ public:
       : t(tokens), reflection(reflection), version(version), types(typeNames(tokens)) {
     for (const std::string &name : reflection.structs)
       types.aliases.insert(name);
+    for (size_t i = 0; i < t.size(); ++i) // those inside of functions, too
+      if (t[i] == "struct" || t[i] == "class" || t[i] == "union" || t[i] == "enum") {
+        size_t name = t[i + 1] == "class" || t[i + 1] == "struct" ? i + 2 : i + 1;
+        if (t.isWord(name))
+          types.scalars.insert(std::string(t[name]));
+      }
   }
 
   std::vector<Finding> run() {
@@ -72,16 +90,25 @@ public:
       components(i);
       vectorLiterals(i);
       pointers(i);
+      bfloatVariables(i);
     }
+    for (const Token &pragma : t.pragmas)
+      if (pragma.text.find(" OPENCL ") != pragma.text.npos)
+        say(pragma.line, pragma.file, "#pragma OPENCL is OpenCL; MSL has no extensions to enable");
+    for (TokenRange range : reflection.initialisers)
+      initialiser(range);
+    for (const FunctionText &f : reflection.functions)
+      if (f.isMember)
+        methods[f.name].push_back(&f);
     for (const FunctionText &f : reflection.functions)
       body(f);
     return std::move(findings);
   }
 
 private:
-  void say(size_t i, std::string message) {
-    int file = i < t.size() ? t.all[i].file : 0;
-    findings.push_back({t.line(i), reflection.whereIs(t.line(i), file), std::move(message),
+  void say(size_t i, std::string message) { say(t.line(i), i < t.size() ? t.all[i].file : 0, std::move(message)); }
+  void say(int line, int file, std::string message) {
+    findings.push_back({line, reflection.whereIs(line, file), std::move(message),
                         file == 0 ? "" : t.files[static_cast<size_t>(file)]});
   }
 
@@ -92,9 +119,13 @@ private:
     if (t.all[i].kind == Token::Number && (t[i].ends_with("f16") || t[i].ends_with("f32") || t[i].ends_with("f64")) &&
         !t[i].starts_with("0x"))
       say(i, fmt::format("{} has a suffix that MSL does not know; half is h, bfloat is bf", t[i]));
+    if (isFloatLiteral(i) && (t[i].back() == 'l' || t[i].back() == 'L'))
+      say(i, std::string(kBanned.at("double")));
     if (!t.isWord(i))
       return;
     std::string_view s = t[i];
+    if (s == "noexcept" && t[i + 1] == "(" && afterOperator(i))
+      say(i, "MSL has no operator noexcept");
     if (s == "delete" && t[i - 1] != "=")
       say(i, "MSL has no delete");
     else if (s == "long" && (t[i + 1] == "long" || t[i + 1] == "double"))
@@ -108,6 +139,20 @@ private:
     else if (s.starts_with("__builtin_") && s != "__builtin_expect" && s != "__builtin_assume" &&
              s != "__builtin_unreachable" && s != "__builtin_assume_aligned")
       say(i, fmt::format("{} is a clang builtin, not MSL", s));
+  }
+
+  /// 1.0, 1e3f, 2.h: not 0x1f.
+  bool isFloatLiteral(size_t i) const {
+    if (i >= t.size() || t.all[i].kind != Token::Number)
+      return false;
+    bool hex = t[i].starts_with("0x") || t[i].starts_with("0X");
+    return t[i].find_first_of(hex ? ".pP" : ".eE") != t[i].npos || (!hex && t[i].find_first_of("fFhH") != t[i].npos);
+  }
+
+  /// An expression begins at i, unlike what qualifies a function's declarator.
+  bool afterOperator(size_t i) const {
+    std::string_view before = t[i - 1];
+    return !t.isWord(i - 1) ? before != ")" && before != "]]" && before != "&" && before != "&&" : before == "return";
   }
 
   /// v.lo, v.even, v.s0: components of OpenCL, unless a struct here has such a member.
@@ -139,7 +184,10 @@ private:
   void pointers(size_t i) {
     if ((t[i] != "*" && t[i] != "&") || i == 0)
       return;
-    size_t type = i - 1;
+    if (t[i - 1] == ",")
+      return laterDeclarator(i);
+    bool array = t[i - 1] == "(" && t.isWord(i + 1) && t[i + 2] == ")" && t[i + 3] == "["; // float (*p)[2]
+    size_t type = i - (array ? 2 : 1);
     if (t[type] == "const" || t[type] == "volatile")
       --type;
     size_t begin = type; // where the type's own name begins, template arguments skipped
@@ -154,9 +202,14 @@ private:
         return;
       --begin;
     }
-    if (!t.isWord(begin) || (!types.isType(t[begin]) && !(t[type] == ">" && isTemplateType(t[begin]))))
+    if (!t.isWord(begin) || (!types.isType(t[begin]) && !(t[type] == ">" && isTemplateType(t[begin])) &&
+                             !(t[begin - 1] == "::" && isDependent(begin))))
       return;
     if (t[begin - 1] == "." || t[begin - 1] == "->" || t[i + 1] == "=" || !startsDeclarator(i + 1))
+      return;
+    if (array && !declares(begin)) // float4(*p)[2] is an element, too
+      return;
+    if (types.parameters.contains(t[begin]) && isVariable(begin)) // a template elsewhere has that parameter
       return;
     // Anything from the start of this declarator to the star may name the space. A second star has one of its own.
     for (size_t j = begin; j-- > 0;) {
@@ -175,6 +228,64 @@ private:
     if (inTemplateHead(begin))
       return;
     say(i, fmt::format("{}{} needs an address space: device, constant, threadgroup or thread", t[begin], t[i]));
+  }
+
+  /// float x, *p = &x;
+  void laterDeclarator(size_t i) {
+    std::string_view after = t[i + 2];
+    if (!t.isWord(i + 1) || (after != "=" && after != ";" && after != "," && after != "["))
+      return;
+    size_t begin = statementOf(i);
+    while (t[begin] == "const" || t[begin] == "constexpr" || t[begin] == "static" || t[begin] == "metal" ||
+           t[begin] == "::")
+      ++begin;
+    if (!types.isType(t[begin]) || (!t.isWord(begin + 1) && t[begin + 1] != "*" && t[begin + 1] != "&"))
+      return;
+    for (size_t j = begin; t[j] != "," && t[j] != "=" && j < i; ++j)
+      if (isSpace(t[j]))
+        return;
+    say(i, fmt::format("{} {}{} needs an address space: device, constant, threadgroup or thread", t[begin], t[i],
+                       t[i + 1]));
+  }
+
+  /// Where the statement of token i begins; i itself inside of parentheses.
+  size_t statementOf(size_t i) const {
+    int depth = 0;
+    for (size_t j = i; j-- > 0;) {
+      std::string_view s = t[j];
+      bool list = s == "}" && (t[j + 1] == "," || t[j + 1] == ")"); // T a = {1, 2}, *p
+      if (depth == 0 && (s == ";" || s == "{" || (s == "}" && !list)))
+        return j + 1;
+      depth += s == ")" || s == "]" || s == "}" ? 1 : s == "]]" ? 2 : 0;
+      depth -= s == "(" || s == "[" || s == "{" ? 1 : s == "[[" ? 2 : 0;
+      if (depth < 0)
+        return i;
+    }
+    return 0;
+  }
+
+  /// typename T::type
+  bool isDependent(size_t i) const {
+    while (i >= 2 && t[i - 1] == "::" && t.isWord(i - 2))
+      i -= 2;
+    return t[i - 1] == "typename";
+  }
+
+  bool isVariable(size_t i) const {
+    return std::ranges::any_of(reflection.functions, [&](const FunctionText &f) {
+      return i > f.body.begin && i < f.body.end && declares(f, t[i]);
+    });
+  }
+
+  /// The type at i begins a declaration: of a variable, or of a function's parameter.
+  bool declares(size_t i) const {
+    while (t[i - 1] == "const" || t[i - 1] == "metal" || t[i - 1] == "::")
+      --i;
+    if (t[i - 1] == ";" || t[i - 1] == "{" || t[i - 1] == "}")
+      return true;
+    return (t[i - 1] == "(" || t[i - 1] == ",") &&
+           std::ranges::any_of(reflection.functions,
+                               [&](const FunctionText &f) { return i > f.nameAt && i < f.body.begin; });
   }
 
   bool isTemplateType(std::string_view name) const {
@@ -206,10 +317,206 @@ private:
       if (t[i] == "static" || t[i] == "constant")
         local(i, f.body.end);
     }
+    std::string_view returned = f.nameAt > 0 ? t[f.nameAt - 1] : "";
+    std::map<std::string_view, Object> objects = objectsOf(f);
     for (size_t i = f.body.begin; i < f.body.end; ++i) {
       lambda(i);
       kernelCall(f, i);
+      methodCall(objects, i);
+      if (returned == "bfloat" && t[i] == "return")
+        bfloatValue({i + 1, statementEnd(i + 1)});
+      if (bfloats.contains(t[i]) && t[i + 1] == "=" && atStatement(i) && isBfloat(f, t[i]))
+        bfloatValue({i + 2, statementEnd(i + 2)});
     }
+  }
+
+  // --- bfloat: no float becomes one by itself (MSL 2.22), not even a literal -----------------
+
+  /// The end of an initialiser or a returned value.
+  size_t statementEnd(size_t i) const {
+    while (i < t.size() && t[i] != ";" && t[i] != "," && t[i] != "}")
+      i = t[i] == "(" || t[i] == "[" || t[i] == "{" ? t.closing(i) + 1 : i + 1;
+    return i;
+  }
+
+  /// bfloat a = 1, b[2] = {2, 3};
+  void bfloatVariables(size_t i) {
+    if (t[i] != "bfloat")
+      return;
+    for (size_t name = i + 1; t.isWord(name);) {
+      bfloats.insert(t[name]);
+      size_t value = name + 1;
+      while (t[value] == "[")
+        value = t.closing(value) + 1;
+      if (t[value] == "=")
+        ++value;
+      else if (t[value] != "{" && t[value] != ",")
+        return;
+      size_t end = statementEnd(value);
+      if (t[value] == "{")
+        for (size_t element = value + 1; element < t.closing(value); element = statementEnd(element) + 1)
+          bfloatValue({element, statementEnd(element)});
+      else
+        bfloatValue({value, end});
+      if (t[end] != ",")
+        return;
+      name = end + 1;
+    }
+  }
+
+  /// Every declaration of the name in the function is a bfloat's.
+  bool isBfloat(const FunctionText &f, std::string_view name) const {
+    bool found = false;
+    for (size_t i = f.nameAt + 1; i < f.body.end; ++i)
+      if (t[i] == name && t.isWord(i - 1) && t[i - 1] != "return" && t[i - 1] != "else") {
+        if (t[i - 1] != "bfloat")
+          return false;
+        found = true;
+      }
+    return found;
+  }
+
+  /// A literal, or one in an arm of ?:.
+  void bfloatValue(TokenRange range, int depth = 0) {
+    for (;;) {
+      if (t[range.begin] == "(" && t.closing(range.begin) + 1 == range.end)
+        --range.end;
+      else if (t[range.begin] != "-" && t[range.begin] != "+")
+        break;
+      ++range.begin;
+    }
+    std::string_view literal = t[range.begin];
+    if (range.begin + 1 == range.end && isFloatLiteral(range.begin) && !literal.ends_with("bf") &&
+        !literal.ends_with("BF") && !literal.ends_with("h") && !literal.ends_with("H"))
+      say(range.begin,
+          fmt::format("{0} does not become a bfloat by itself; write bfloat({0}), or the suffix bf", literal));
+    size_t arm = range.end; // what ends in ? is a condition, in : or nothing a value
+    for (size_t i = range.begin; i < range.end; ++i) {
+      if (t[i] == "(" || t[i] == "[" || t[i] == "{") {
+        i = t.closing(i);
+      } else if (t[i] == "?" || (t[i] == ":" && arm < range.end)) {
+        if (t[i] == ":" && depth < 50)
+          bfloatValue({arm, i}, depth + 1);
+        arm = i + 1;
+      }
+    }
+    if (arm < range.end && depth < 50)
+      bfloatValue({arm, range.end}, depth + 1);
+  }
+
+  // --- member functions: `this` is in thread memory before MSL 4.1 ---------------------------
+
+  /// A variable for an object that is not in thread memory.
+  struct Object {
+    bool pointer = false, array = false;
+    std::string_view space;
+  };
+
+  static bool isFarSpace(std::string_view s) { return s == "device" || s == "constant" || s == "threadgroup"; }
+
+  /// The type of an object after its address space, [const] S [const]: the token behind it, or 0.
+  size_t objectType(size_t i) const {
+    while (t[i] == "const" || t[i] == "volatile" || t[i] == "struct")
+      ++i;
+    if (!reflection.structs.contains(t[i]))
+      return 0;
+    i = t[i + 1] == "<" ? t.closingAngle(i + 1) + 1 : i + 1;
+    return t[i] == "const" ? i + 1 : i;
+  }
+
+  std::map<std::string_view, Object> objectsOf(const FunctionText &f) const {
+    std::map<std::string_view, Object> objects;
+    for (size_t i = f.nameAt + 1; i < f.body.end; ++i) {
+      size_t after = isFarSpace(t[i]) ? objectType(i + 1) : 0;
+      if (after == 0)
+        continue;
+      bool pointer = t[after] == "*";
+      size_t name = pointer || t[after] == "&" ? after + 1 : after;
+      while (t[name] == "const" || t[name] == "restrict" || t[name] == "__restrict")
+        ++name;
+      if (t.isWord(name))
+        objects[t[name]] = {pointer, t[name + 1] == "[", t[i]};
+    }
+    return objects;
+  }
+
+  /// Every member function of the name is one of thread memory: no address space behind its parameters, not static.
+  bool isThreadMethod(std::string_view name) const {
+    auto known = methods.find(name);
+    return known != methods.end() && !reflection.members.contains(name) &&
+           std::ranges::all_of(known->second, [&](const FunctionText *f) {
+             for (size_t i = t.closing(f->nameAt + 1); i < f->body.begin; ++i)
+               if (isFarSpace(t[i]))
+                 return false;
+             for (size_t i = f->nameAt; i-- > 0 && t[i] != ";" && t[i] != "{" && t[i] != "}";)
+               if (t[i] == "static")
+                 return false;
+             return true;
+           });
+  }
+
+  /// The bracket that the one at i closes.
+  size_t opening(size_t i) const {
+    std::string_view close = t[i], open = close == ")" ? "(" : "[";
+    for (int depth = 0; i > 0; --i) {
+      depth += t[i] == close ? 1 : t[i] == open ? -1 : 0;
+      if (depth == 0)
+        return i;
+    }
+    return 0;
+  }
+
+  /// The address space of the object whose member is named after the `.` or `->` at i, where the text before tells.
+  std::string_view spaceOf(const std::map<std::string_view, Object> &objects, size_t i) const {
+    bool arrow = t[i] == "->";
+    size_t at = i - 1;
+    bool subscript = t[at] == "]";
+    if (subscript)
+      at = opening(at) - 1;
+    if (t[at] == ")") {
+      size_t open = opening(at);
+      auto pointee = t[open + 1] == "*" ? objects.find(t[open + 2]) : objects.end();
+      if (pointee != objects.end() && open + 3 == at) // (*p).get()
+        return !arrow && !subscript && pointee->second.pointer ? pointee->second.space : "";
+      size_t cast = open + 1; // ((device const S *)p)->get()
+      if (t[cast] != "(" || arrow == subscript)
+        return "";
+      size_t space = t[cast + 1] == "const" ? cast + 2 : cast + 1;
+      size_t after = isFarSpace(t[space]) ? objectType(space + 1) : 0;
+      return after && t[after] == "*" && t[after + 1] == ")" ? t[space] : "";
+    }
+    auto object = objects.find(t[at]);
+    if (object == objects.end() || t[at - 1] == "." || t[at - 1] == "->" || t[at - 1] == "::")
+      return "";
+    bool direct = object->second.pointer ? arrow != subscript : !arrow && object->second.array == subscript;
+    return direct ? object->second.space : "";
+  }
+
+  void methodCall(const std::map<std::string_view, Object> &objects, size_t i) {
+    if (version >= 410 || (t[i] != "." && t[i] != "->") || t[i + 2] != "(" || !isThreadMethod(t[i + 1]))
+      return;
+    if (std::string_view space = spaceOf(objects, i); !space.empty())
+      say(i + 1, fmt::format("member function {} is called on an object in {} memory, but `this` is in thread memory",
+                             t[i + 1], space));
+  }
+
+  /// constant float k = f(1): a call of a function that is not constexpr is no constant.
+  void initialiser(TokenRange range) {
+    for (size_t i = range.begin; i < range.end; ++i) {
+      if (!t.isWord(i) || t[i + 1] != "(" || t[i - 1] == "." || t[i - 1] == "->" || types.isType(t[i]))
+        continue;
+      auto named = [&](const FunctionText &f) { return !f.isMember && f.name == t[i]; };
+      if (std::ranges::any_of(reflection.functions, named) &&
+          std::ranges::none_of(reflection.functions, [&](const FunctionText &f) { return named(f) && isConstexpr(f); }))
+        say(i, fmt::format("{} is not constexpr; a variable in constant memory needs a constant", t[i]));
+    }
+  }
+
+  bool isConstexpr(const FunctionText &f) const {
+    for (size_t i = f.nameAt; i-- > 0 && t[i] != ";" && t[i] != "{" && t[i] != "}";)
+      if (t[i] == "constexpr")
+        return true;
+    return false;
   }
 
   bool atStatement(size_t i) const {
@@ -246,18 +553,37 @@ private:
 
   /// A parameter or variable of the function has this name.
   bool declares(const FunctionText &f, std::string_view name) const {
-    for (size_t i = f.nameAt + 1; i < f.body.end; ++i)
-      if (t[i] == name && (t.isWord(i - 1) || t[i - 1] == "&" || t[i - 1] == "*" || t[i - 1] == ">") &&
-          t[i - 1] != "return" && (t[i + 1] == "," || t[i + 1] == ")" || t[i + 1] == "=" || t[i + 1] == ";"))
+    for (size_t i = f.nameAt + 1; i < f.body.end; ++i) {
+      std::string_view before = t[i - 1], after = t[i + 1];
+      bool typed = t.isWord(i - 1) ? std::ranges::find(kNoTypes, before) == std::end(kNoTypes)
+                                   : before == "&" || before == "*" || before == ">" || (before == "," && after == "=");
+      if (t[i] == name && typed &&
+          (after == "," || after == ")" || after == "=" || after == ";" || after == "[" || after == "{" ||
+           (after == "(" && t.isWord(i - 1)))) // float norm(1.0f);
         return true;
+    }
     return false;
   }
 
+  /// The values in the parentheses at i; template arguments may count as several.
+  size_t arguments(size_t i) const {
+    size_t close = t.closing(i), count = close > i + 1;
+    for (size_t j = i + 1; j < close; ++j)
+      if (t[j] == "(" || t[j] == "[" || t[j] == "{")
+        j = t.closing(j);
+      else
+        count += t[j] == ",";
+    return count;
+  }
+
+  /// Another function may have a kernel's name, one of the text or, with fewer parameters, of the library.
   void kernelCall(const FunctionText &f, size_t i) {
-    if (!t.isWord(i) || t[i + 1] != "(" || t[i - 1] == "." || t[i - 1] == "->")
+    if (!t.isWord(i) || t[i + 1] != "(" || t[i - 1] == "." || t[i - 1] == "->" || (t[i - 1] == "::" && t.isWord(i - 2)))
       return;
     for (const KernelText &k : reflection.kernels)
-      if (k.kernel.name == t[i] && !declares(f, t[i]))
+      if (k.kernel.name == t[i] && arguments(i + 1) >= k.kernel.parameters.size() && !declares(f, t[i]) &&
+          std::ranges::none_of(reflection.functions,
+                               [&](const FunctionText &g) { return !g.isKernel && g.name == t[i]; }))
         say(i, fmt::format("kernel {} cannot be called from a function", t[i]));
   }
 
@@ -265,6 +591,8 @@ private:
   const Reflection &reflection;
   int version;
   TypeNames types;
+  std::map<std::string_view, std::vector<const FunctionText *>> methods; ///< member functions by name
+  std::set<std::string_view> bfloats;                                    ///< names that variables of the type have
   std::vector<Finding> findings;
 };
 

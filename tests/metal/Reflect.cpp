@@ -39,13 +39,116 @@ int indexComponents(std::string_view type) {
   return 0;
 }
 
-std::optional<int> number(std::string_view text) {
-  int value;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || (end != text.data() + text.size() && *end != 'u' && *end != 'U'))
-    return std::nullopt;
-  return value;
-}
+/// The integer constants of a text, and what expressions of them come to.
+class Constants {
+public:
+  using Value = std::optional<int64_t>;
+
+  explicit Constants(const Tokens &tokens) : t(tokens) {}
+
+  /// A name that is declared more than once with different values stands for none.
+  void add(std::string_view name, Value value) {
+    auto [known, isNew] = values.emplace(name, value);
+    if (!isNew && known->second != value)
+      known->second.reset();
+  }
+
+  /// Nothing if the expression is more than numbers, constants, casts, + - * / % << >> and parentheses.
+  Value evaluate(TokenRange range) {
+    at = range.begin;
+    end = range.end;
+    operands = 0;
+    Value value = binary(0);
+    return at == end ? value : std::nullopt;
+  }
+
+private:
+  std::string_view next() const { return at < end ? t[at] : std::string_view(); }
+
+  /// Precedence: shifts, sums, products.
+  Value binary(int level) {
+    if (level == 3)
+      return unary();
+    Value left = binary(level + 1);
+    for (;;) {
+      std::string_view op = next();
+      bool right = op == ">" && at + 1 < end && t[at + 1] == ">";
+      bool here = level == 0   ? op == "<<" || right
+                  : level == 1 ? op == "+" || op == "-"
+                               : op == "*" || op == "/" || op == "%";
+      if (!here)
+        return left;
+      at += right ? 2 : 1;
+      Value other = binary(level + 1);
+      left = left && other ? apply(op[0], *left, *other) : std::nullopt;
+    }
+  }
+
+  static Value apply(char op, int64_t a, int64_t b) {
+    constexpr int64_t kMost = int64_t(1) << 31; // so that no step overflows
+    if (((op == '/' || op == '%') && b == 0) || ((op == '<' || op == '>') && (a < 0 || b < 0 || b > 31)))
+      return std::nullopt;
+    int64_t r = op == '+'   ? a + b
+                : op == '-' ? a - b
+                : op == '*' ? a * b
+                : op == '/' ? a / b
+                : op == '%' ? a % b
+                : op == '<' ? a << b
+                            : a >> b;
+    return r < -kMost || r > kMost ? std::nullopt : Value(r);
+  }
+
+  Value unary() {
+    if (++operands > 100) // nobody writes that many, but for the depth of this recursion
+      return std::nullopt;
+    if (next() == "-" || next() == "+") {
+      bool minus = t[at++] == "-";
+      Value value = unary();
+      return value && minus ? Value(-*value) : value;
+    }
+    if (next() == "(" && isInteger(t[at + 1]) && t[at + 2] == ")") { // (uint)8
+      at += 3;
+      return unary();
+    }
+    if (isInteger(next()) && t[at + 1] == "(")
+      ++at; // uint(8)
+    if (next() == "(") {
+      ++at;
+      Value value = binary(0);
+      return at < end && t[at++] == ")" ? value : std::nullopt;
+    }
+    if (at >= end)
+      return std::nullopt;
+    if (t.all[at].kind == Token::Number)
+      return number(t[at++]);
+    while (at + 2 < end && t[at + 1] == "::")
+      at += 2;
+    auto known = values.find(t[at++]);
+    return known == values.end() ? std::nullopt : known->second;
+  }
+
+  static bool isInteger(std::string_view s) {
+    return indexComponents(s) == 1 || s == "int" || s == "short" || s == "long" || s == "ulong" || s == "size_t" ||
+           s == "int32_t" || s == "int16_t";
+  }
+
+  static Value number(std::string_view text) {
+    while (!text.empty() && std::string_view("uUlL").find(text.back()) != std::string_view::npos)
+      text.remove_suffix(1);
+    int base = text.starts_with("0x") || text.starts_with("0X") ? 16 : text.starts_with("0") ? 8 : 10;
+    if (base == 16)
+      text.remove_prefix(2);
+    int64_t value = 0;
+    auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+    bool whole = error == std::errc() && stop == text.data() + text.size();
+    return whole && value <= (int64_t(1) << 31) ? Value(value) : std::nullopt;
+  }
+
+  const Tokens &t;
+  std::map<std::string, Value, std::less<>> values;
+  size_t at = 0, end = 0;
+  int operands = 0;
+};
 
 bool isSpace(std::string_view word) {
   return word == "device" || word == "constant" || word == "threadgroup" || word == "thread";
@@ -53,7 +156,7 @@ bool isSpace(std::string_view word) {
 
 class Reflector {
 public:
-  explicit Reflector(const Tokens &tokens) : t(tokens) {}
+  explicit Reflector(const Tokens &tokens) : t(tokens), constants(tokens) {}
 
   Reflection run() {
     scope(0, t.size(), false);
@@ -84,7 +187,7 @@ private:
   /// One declaration from i; returns what follows it.
   size_t declaration(size_t i, size_t end) {
     size_t begin = i, name = 0, kernelAt = end;
-    bool isType = false, isNamespace = false, isTemplate = false, initialised = false;
+    bool isType = false, isEnum = false, isNamespace = false, isNamed = false, isTemplate = false, initialised = false;
     std::string typeName;
     for (; i < end; ++i) {
       std::string_view s = t[i];
@@ -105,8 +208,10 @@ private:
         kernelAt = i;
       } else if (s == "namespace" || s == "extern") {
         isNamespace = true;
+        isNamed = s == "namespace" && t.isWord(i + 1);
       } else if ((s == "struct" || s == "class" || s == "union" || s == "enum") && name == 0 && !isType) {
         isType = true;
+        isEnum |= s == "enum";
         size_t at = i + 1;
         while (t[at] == "[[" || t[at] == "__attribute__" || t[at] == "alignas")
           at = t.closing(t[at] == "[[" ? at : at + 1) + 1;
@@ -122,7 +227,16 @@ private:
         if (t[i + 1] == "(" && t[i + 2] == ")" && t[i + 3] == "(")
           i += 2;
       } else if (s == "=") {
+        if (!initialised && name == 0)
+          variables(begin, i, end);
         initialised = true;
+      } else if (s == "<" && name == 0 && !initialised && t.isWord(i - 1) && t.closingAngle(i) < end) {
+        size_t close = t.closingAngle(i);
+        if (t[close + 1] == "(") { // template <> float f<half>(half x)
+          name = i - 1;
+          isType = false;
+        }
+        i = close;
       } else if (s == "(") {
         if (name == 0 && !initialised && i > begin && t.isWord(i - 1)) {
           name = i - 1;
@@ -137,12 +251,19 @@ private:
           function(name, i, close, kernelAt != end);
           return close + 1;
         }
-        if (isType)
+        if (isEnum)
+          enumerators(i + 1, close);
+        else if (isType)
           members(i + 1, close);
         if (isType && t[begin] == "typedef" && t.isWord(close + 1))
           result.structs.insert(std::string(t[close + 1]));
-        if ((isType || isNamespace) && !initialised)
+        if ((isType || isNamespace) && !isEnum && !initialised) {
+          namespaces += isNamed;
           scope(i + 1, close, isType);
+          namespaces -= isNamed;
+        }
+        if (!isType && !isNamespace && !initialised && t.isWord(i - 1)) // constant int k{64};
+          constants.add(t[i - 1], constants.evaluate({i + 1, close}));
         i = close;
         if (isNamespace)
           return i + 1;
@@ -151,6 +272,40 @@ private:
       }
     }
     return end;
+  }
+
+  /// `constant int a = 1, b = 2;` from the first `=`.
+  void variables(size_t begin, size_t equals, size_t end) {
+    bool isConst = false, isConstant = false;
+    for (size_t i = begin; i < equals; ++i) {
+      isConst |= t[i] == "const" || t[i] == "constexpr";
+      isConstant |= t[i] == "constant";
+    }
+    while (t[equals] == "=") {
+      size_t stop = equals + 1;
+      while (stop < end && t[stop] != ";" && t[stop] != ",")
+        stop = t[stop] == "(" || t[stop] == "[" || t[stop] == "{" ? t.closing(stop) + 1 : stop + 1;
+      if ((isConst || isConstant) && t.isWord(equals - 1))
+        constants.add(t[equals - 1], constants.evaluate({equals + 1, stop}));
+      if (isConstant && !inClass)
+        result.initialisers.push_back({equals + 1, stop});
+      equals = stop + 2; // , name =
+    }
+  }
+
+  void enumerators(size_t begin, size_t end) {
+    Constants::Value next = 0;
+    while (begin < end) {
+      size_t stop = begin;
+      while (stop < end && t[stop] != ",")
+        stop = t[stop] == "(" ? t.closing(stop) + 1 : stop + 1;
+      if (t[begin + 1] == "=")
+        next = constants.evaluate({begin + 2, stop});
+      constants.add(t[begin], next);
+      if (next)
+        ++*next;
+      begin = stop + 1;
+    }
   }
 
   void function(size_t name, size_t open, size_t close, bool isKernel) {
@@ -188,6 +343,8 @@ private:
       say(k.kernel.line, where, "kernel templates are not run by this executor; write the instances out as kernels");
       return;
     }
+    if (namespaces > 0)
+      say(k.kernel.line, where, "kernels inside a namespace are not run by this executor; move it out");
     k.attributes = {begin, name};
     size_t returned = begin;
     for (size_t i = begin; i < name; ++i) {
@@ -202,19 +359,26 @@ private:
     k.attributes.end = returned;
     if (returned + 1 != name || t[returned] != "void")
       say(t.line(returned), where, "a kernel must return void");
-    parameters(k, name + 1, t.closing(name + 1));
+    size_t close = t.closing(name + 1);
+    parameters(k, name + 1, close);
+    for (size_t i = close + 1; i < body.begin; ++i)
+      if (t[i] == "max_total_threads_per_threadgroup")
+        say(t.line(i), where, fmt::format("[[{}]] stands before a kernel, not behind its parameters", t[i]));
     result.kernels.push_back(std::move(k));
   }
 
   void kernelAttributes(KernelText &k, size_t open, size_t close) {
     for (size_t i = open + 1; i < close; ++i) {
       if (t[i] == "max_total_threads_per_threadgroup" && t[i + 1] == "(") {
-        auto value = number(t[i + 2]);
-        if (t[i + 3] == ")" && t.all[i + 2].kind == Token::Number && (!value || *value < 1 || *value > 1024))
-          say(t.line(i), where, fmt::format("max_total_threads_per_threadgroup({}) must be 1 to 1024", t[i + 2]));
-        else if (value)
+        TokenRange range = {i + 2, t.closing(i + 1)};
+        auto value = constants.evaluate(range);
+        if (!value)
+          say(t.line(i), where, fmt::format("{}({}) is no constant that this executor can tell", t[i], text(range)));
+        else if (*value < 1 || *value > 1024)
+          say(t.line(i), where, fmt::format("{}({}) must be 1 to 1024", t[i], text(range)));
+        else
           k.kernel.maxTotalThreads = static_cast<uint32_t>(*value);
-        i = t.closing(i + 1);
+        i = range.end;
       } else if (t[i] == "(") {
         i = t.closing(i);
       } else if (t.isWord(i) && t[i] != "kernel" && t[i] != "host_name" && t[i] != "required_threads_per_threadgroup" &&
@@ -243,23 +407,72 @@ private:
         i = t.closing(i);
       }
     }
-    bool indexed = false; // all buffers without an index take 0, 1, 2, ...; a mixture is taken for an oversight
-    for (TokenRange range : ranges)
-      for (size_t i = range.begin; i < range.end; ++i)
-        indexed |= t[i] == "[[" && t[i + 1] == "buffer";
-    nextBuffer = 0;
     used.clear();
+    unplaced.clear();
     for (TokenRange range : ranges)
-      parameter(k, range, indexed);
+      parameter(k, range);
+    for (size_t i : unplaced)
+      place(k.kernel.parameters[i]);
+    agreement(k);
+  }
+
+  /// What has no index takes the first that no other parameter has (MSL 5.2.1).
+  void place(Parameter &p) {
+    std::string group = p.kind == Parameter::Buffer ? "buffer" : "threadgroup";
+    p.index = 0;
+    while (!used.emplace(std::pair(group, p.index), p.name).second)
+      ++p.index;
+    if (p.index >= kSlots)
+      say(p.line, where, fmt::format("no [[{}]] index is left for '{}'", group, p.name));
+  }
+
+  /// Positions and sizes are all scalars or all vectors of one size (MSL 5.2.3.6).
+  void agreement(const KernelText &k) {
+    std::optional<size_t> first;
+    for (size_t i = 0; i < k.kernel.parameters.size(); ++i) {
+      if (most(k.kernel.parameters[i]) != 3)
+        continue;
+      if (!first)
+        first = i;
+      if (indexComponents(k.castType[i]) != indexComponents(k.castType[*first]))
+        say(k.kernel.parameters[i].line, where,
+            describe(k, i, *first) + ": positions and sizes must be all scalars, or all vectors of one size");
+    }
+  }
+
+  static std::string describe(const KernelText &k, size_t i, size_t j) {
+    return fmt::format("[[{}]] '{}' is {} and [[{}]] '{}' is {}", k.kernel.parameters[i].builtin,
+                       k.kernel.parameters[i].name, k.castType[i], k.kernel.parameters[j].builtin,
+                       k.kernel.parameters[j].name, k.castType[j]);
+  }
+
+  /// The number of components that a built-in may have; 0 for other parameters.
+  static int most(const Parameter &p) {
+    auto known = kBuiltins.find(p.builtin);
+    return known == kBuiltins.end() ? 0 : known->second;
+  }
+
+  std::string text(TokenRange range) const {
+    std::string out;
+    for (size_t i = range.begin; i < range.end; ++i)
+      out +=
+          (i > range.begin && t.all[i].offset > t.all[i - 1].offset + t[i - 1].size() ? " " : "") + std::string(t[i]);
+    return out;
   }
 
   /// What an attribute says about a parameter; false if there was an error.
   bool attribute(Parameter &p, size_t open, size_t close) {
     std::string_view name = t[open + 1];
     if (name == "buffer" || name == "threadgroup") {
-      auto index = number(t[open + 3]);
-      if (t[open + 2] != "(" || !index) {
+      if (t[open + 2] != "(") {
         say(t.line(open), where, fmt::format("[[{}]] of '{}' needs an index, such as [[{}(0)]]", name, p.name, name));
+        return false;
+      }
+      TokenRange range = {open + 3, t.closing(open + 2)};
+      auto index = constants.evaluate(range);
+      if (!index) {
+        say(t.line(open), where,
+            fmt::format("[[{}({})]] of '{}' is no constant that this executor can tell", name, text(range), p.name));
         return false;
       }
       if (*index < 0 || *index >= kSlots) {
@@ -267,8 +480,8 @@ private:
         return false;
       }
       p.kind = name == "buffer" ? Parameter::Buffer : Parameter::ThreadgroupMemory;
-      p.index = *index;
-      auto [other, isNew] = used.emplace(std::pair(std::string(name), *index), p.name);
+      p.index = static_cast<int>(*index);
+      auto [other, isNew] = used.emplace(std::pair(std::string(name), p.index), p.name);
       if (!isNew)
         say(t.line(open), where,
             fmt::format("'{}' and '{}' both have [[{}({})]]", other->second, p.name, name, *index));
@@ -282,6 +495,8 @@ private:
       say(t.line(open), where,
           name == "texture" || name == "sampler" || name == "stage_in"
               ? fmt::format("[[{}]] of '{}': this executor runs kernels of buffers only", name, p.name)
+          : name == "grid_origin" || name == "grid_size" || name == "dispatch_quadgroups_per_threadgroup"
+              ? fmt::format("[[{}]] of '{}' is not known to this executor", name, p.name)
               : fmt::format("unknown attribute [[{}]] of parameter '{}'", name, p.name));
       return false;
     }
@@ -293,7 +508,7 @@ private:
     return true;
   }
 
-  void parameter(KernelText &k, TokenRange range, bool indexed) {
+  void parameter(KernelText &k, TokenRange range) {
     Parameter p;
     p.line = t.line(range.begin);
     std::vector<size_t> words;
@@ -338,21 +553,37 @@ private:
       ok &= attribute(p, m.begin, m.end);
       known = true;
     }
-    if (!known && pointer && (space == "device" || space == "constant") && !indexed) {
-      p.kind = Parameter::Buffer;
-      p.index = nextBuffer++;
+    if (!known && pointer && (space == "device" || space == "constant" || space == "threadgroup")) {
+      p.kind = space == "threadgroup" ? Parameter::ThreadgroupMemory : Parameter::Buffer;
+      unplaced.push_back(k.kernel.parameters.size());
     } else if (!known) {
       say(p.line, where, fmt::format("parameter '{}' has no attribute, such as [[buffer(0)]]", p.name));
       ok = false;
     }
+    if (p.kind == Parameter::Builtin)
+      cast = plainType(words);
     if (ok)
-      types(p, space, pointer);
+      types(p, space, pointer, cast);
     k.kernel.parameters.push_back(p);
     k.castType.push_back(cast);
   }
 
+  /// "uint3" for `metal::uint3 const` and `vec<uint, 3>`.
+  std::string plainType(const std::vector<size_t> &words) const {
+    std::vector<std::string_view> parts;
+    for (size_t i : words)
+      if (t[i] != "const" && t[i] != "volatile" && t[i] != "metal" && t[i] != "::")
+        parts.push_back(t[i]);
+    if (parts.size() == 6 && parts[0] == "vec")
+      return std::string(parts[2]) + std::string(parts[4]);
+    std::string type;
+    for (std::string_view part : parts)
+      type += (type.empty() ? "" : " ") + std::string(part);
+    return type;
+  }
+
   /// The address space and type that the attribute asks for.
-  void types(const Parameter &p, std::string_view space, bool pointer) {
+  void types(const Parameter &p, std::string_view space, bool pointer, std::string_view type) {
     if (p.kind == Parameter::Buffer) {
       if (!pointer)
         say(p.line, where, fmt::format("[[buffer({})]] '{}' must be a pointer or a reference", p.index, p.name));
@@ -366,19 +597,20 @@ private:
             fmt::format("[[threadgroup({})]] '{}' must be a pointer in the threadgroup address space", p.index,
                         p.name));
     } else {
-      std::string type = p.type.starts_with("const ") ? p.type.substr(6) : p.type;
-      int most = kBuiltins.at(p.builtin), have = indexComponents(type);
-      if (pointer || have == 0 || have > most)
+      int have = indexComponents(type);
+      if (pointer || have == 0 || have > most(p))
         say(p.line, where,
             fmt::format("[[{}]] '{}' has type {}, but must be {}", p.builtin, p.name, p.type,
-                        most == 1 ? "uint or ushort" : "uint, uint2, uint3, ushort, ushort2 or ushort3"));
+                        most(p) == 1 ? "uint or ushort" : "uint, uint2, uint3, ushort, ushort2 or ushort3"));
     }
   }
 
   const Tokens &t;
   Reflection result;
   std::string where;
-  int nextBuffer = 0;
+  Constants constants;
+  std::vector<size_t> unplaced; ///< parameters without an index
+  int namespaces = 0;           ///< around the declaration at hand
   bool inClass = false;
   std::map<std::pair<std::string, int>, std::string> used;
 };

@@ -40,6 +40,7 @@ struct Reflection {
   std::vector<FunctionText> functions;
   std::set<std::string, std::less<>> structs; ///< struct, class and union types
   std::set<std::string, std::less<>> members; ///< every member of them
+  std::vector<TokenRange> initialisers;       ///< of variables in constant memory outside of functions
   std::vector<Finding> findings;
 
   /// "kernel qmv3", "function load_tile"; between functions the next kernel.

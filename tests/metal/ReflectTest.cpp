@@ -82,6 +82,161 @@ TEST(Reflection, survivesTheCache) {
   }
 }
 
+std::string onTop(const std::string &text) { return "#include <metal_stdlib>\nusing namespace metal;\n" + text; }
+
+TEST(Reflection, placesAndLimitsAreConstantExpressions) {
+  auto library = Library::compile(onTop(R"(
+enum { kIn = 1, kOut, kLast = kOut + 2 };
+enum class Slot : uint { a = 7 };
+constant constexpr int kBase = 3, kWidth = 1 << 5;
+constexpr constant uint kLimit{64};
+[[kernel, max_total_threads_per_threadgroup(2 * kWidth + kLimit)]] void f(
+    device float *y [[buffer(kOut)]], device const float *x [[buffer(kIn)]], constant uint &n [[buffer(kBase * 2 - 1)]],
+    constant uint &m [[buffer((kLast - kIn) + uint(3))]], constant uint &k [[buffer(Slot::a)]]) {
+  y[0] = x[0] + n + m + k;
+})"));
+  ASSERT_TRUE(library.ok()) << library.message();
+  const Kernel &k = library->kernels()[0];
+  EXPECT_EQ(k.maxTotalThreads, 128u);
+  std::vector<int> indices;
+  for (const Parameter &p : k.parameters)
+    indices.push_back(p.index);
+  EXPECT_EQ(indices, (std::vector<int>{2, 1, 5, 6, 7}));
+}
+
+/// MSL 5.2.1: what has no index takes the first that is free.
+TEST(Reflection, parametersWithoutIndexTakeTheFirstFree) {
+  auto library = Library::compile(onTop(R"(
+kernel void f(device float *y, device const float *x [[buffer(0)]], constant uint &n, threadgroup float *s,
+              device const float *z [[buffer(2)]], device const float *w, threadgroup float *t [[threadgroup(0)]]) {
+  s[0] = t[0] = 1;
+  y[0] = x[0] + n + z[0] + w[0] + s[0];
+})"));
+  ASSERT_TRUE(library.ok()) << library.message();
+  std::vector<int> indices;
+  for (const Parameter &p : library->kernels()[0].parameters)
+    indices.push_back(p.index);
+  EXPECT_EQ(indices, (std::vector<int>{1, 0, 3, 1, 2, 4, 0}));
+}
+
+TEST(Reflection, indexTypesInAllSpellings) {
+  auto library = Library::compile(onTop(R"(
+kernel void f(device float *y, metal::uint3 const i [[thread_position_in_grid]], vec<uint, 3> n [[threads_per_grid]],
+              ushort3 t [[thread_position_in_threadgroup]], uint const j [[thread_index_in_threadgroup]],
+              const ushort lane [[thread_index_in_simdgroup]], unsigned int q [[thread_index_in_quadgroup]]) {
+  y[i.x] = n.x + t.x + j + lane + q;
+})"));
+  EXPECT_TRUE(library.ok()) << library.message();
+}
+
+/// What is right beside the bugs of Lints below.
+TEST(Lints, rightForms) {
+  auto library = Library::compile(onTop(R"(
+template <typename T> static float g(T x) { return x; }
+template <> float g<half>(half x) { return 7.0f * x; }
+static float add(float a, float b) { return a + b; }
+kernel void add(device float *y) { y[0] = add(1.0f, 2.0f) + g<half>(1.0h); }
+kernel void norm(device float *y) {
+  float norm(1.0f);
+  y[0] = norm;
+}
+kernel void exp(device float *y, uint i [[thread_position_in_grid]]) { y[i] = exp(y[i]) + metal::exp(1.0f); }
+
+struct C {
+  float v;
+  float get() const { return v; }
+  void set(float x) { v = x; }
+  static float one() { return 1; }
+};
+kernel void methods(device C *in, device float *y) {
+  C c = in[0], some[2] = {c, c};
+  thread C *p = &c;
+  c.set(in->one());
+  y[0] = p->get() + some[1].get() + ((thread C *)p)->get();
+}
+
+enum E { one, two };
+static float first(thread float (&a)[2], float dims[2]) { return a[0] * dims[1]; }
+template <typename S1> static S1 twice(S1 x) { return x + x; }
+kernel void pointers(device float *y, device const float *x) {
+  E e = two;
+  thread E *p = &e;
+  thread float f = 1, *q = &f;
+  float a[2] = {1, f * *q}, b = f * *q;
+  thread float(*r)[2] = &a;
+  float4 v = float4(1);
+  thread float4 *w = &v;
+  const float S0 = 1, S1 = S0 + b, m = S0 * b + S1*b;
+  y[0] = *p + *q + first(a, a) + (*r)[0] + float4(*w)[2] + add(f, *q) + m + twice(x[0]);
+}
+
+static constexpr float half_of(float x) { return x / 2; }
+constant float kHalf = half_of(3);
+static bfloat round(bfloat x) { return x > 0.5f ? bfloat(0.5) : 1.0bf; }
+kernel void literals(device float *y) {
+  bfloat b = 0.5bf, c = 0, d[2] = {b, 2.0BF};
+  c = round(b);
+  float f = 1.0f;
+  f = 2.0f;
+  y[0] = kHalf + b + c + d[0] + f + 0x1L + 3l;
+})"));
+  EXPECT_TRUE(library.ok()) << library.message();
+}
+
+TEST(Lints, wrongForms) {
+  struct {
+    const char *before, *body, *rule; ///< found on line 3 if there is a text before, else on line 5
+  } wrong[] = {
+      {"namespace n { kernel void g(device float *y) {} }", "", "inside a namespace"},
+      {"kernel void g(device float *y) [[max_total_threads_per_threadgroup(64)]] {}", "", "stands before a kernel"},
+      {"[[kernel, max_total_threads_per_threadgroup(32 * 64)]] void g(device float *y) {}", "", "must be 1 to 1024"},
+      {"[[kernel, max_total_threads_per_threadgroup(kWhat)]] void g(device float *y) {}", "", "no constant"},
+      {"kernel void g(device float *y [[buffer(kWhat)]]) {}", "", "no constant"},
+      {"kernel void g(device float *y [[buffer(1 + 0)]], device float *z [[buffer(1)]]) {}", "", "both have"},
+      {"kernel void g(uint2 p [[thread_position_in_grid]], uint2 n [[threads_per_grid]], uint3 t "
+       "[[threads_per_threadgroup]]) {}",
+       "", "'t' is uint3"},
+      {"kernel void g(uint3 p [[grid_origin]]) {}", "", "not known to this executor"},
+      {"kernel void add(device float *y) {} static void g(device float *y) { add(y); }", "", "cannot be called"},
+      {"", "E e = E(); E *p = &e; out[i] = *p;", "E* needs an address space"},
+      {"", "struct Z { int q; }; Z z = {1}; Z *p = &z; out[i] = p->q;", "Z* needs an address space"},
+      {"", "const float x = 1, *p = &x; out[i] = *p;", "float *p needs an address space"},
+      {"", "float a[2][2] = {}; float (*p)[2] = a; out[i] = p[1][0];", "float* needs an address space"},
+      {"static float g(float (&a)[2]) { return a[0]; }", "", "float& needs an address space"},
+      {"static float g(float (*a)[2]) { return a[0][0]; }", "", "float* needs an address space"},
+      {"template <typename T> float g(T t) { typename T::type *p = &t.x; return *p; }", "", "type* needs an address"},
+      {"static float g() { return 1; } constant float k = g();", "", "not constexpr"},
+      {"", "out[i] = ((device const C *)out)->get();", "object in device memory"},
+      {"", "device C *p = (device C *)out; out[i] = p[i].get();", "object in device memory"},
+      {"", "device C &c = *(device C *)out; out[i] = c.get();", "object in device memory"},
+      {"", "threadgroup C c; c.v = 1; out[i] = c.get();", "object in threadgroup memory"},
+      {"static float g(constant C *c) { return (*c).get() + c->get(); }", "", "object in constant memory"},
+      {"", "bfloat b = 0.0; out[i] = b;", "0.0 does not become a bfloat"},
+      {"", "bfloat b = i > 3 ? bfloat(1) : 0.0f; out[i] = b;", "0.0f does not become a bfloat"},
+      {"", "bfloat b = i > 3 ? i > 4.0f ? 1.0bf : bfloat(2.0f) : -(3.0f); out[i] = b;",
+       "3.0f does not become a bfloat"},
+      {"", "bfloat a, b[2] = {1.0bf, -2.0f}; a = b[0]; out[i] = a;", "2.0f does not become a bfloat"},
+      {"", "bfloat b = 0; b = 1.0f; out[i] = b;", "1.0f does not become a bfloat"},
+      {"static bfloat g() { return 0.5f; }", "", "0.5f does not become a bfloat"},
+      {"constant bfloat k = 0.5;", "", "0.5 does not become a bfloat"},
+      {"", "out[i] = 1.0L;", "MSL has no double"},
+      {"", "__int128 x = 1; out[i] = x;", "no __int128"},
+      {"", "out[i] = noexcept(i);", "no operator noexcept"},
+      {"__attribute__((reqd_work_group_size(32, 1, 1)))", "", "this is OpenCL"},
+      {"#pragma OPENCL EXTENSION cl_khr_fp64 : enable", "", "#pragma OPENCL"},
+  };
+  for (const auto &[before, body, rule] : wrong) {
+    auto library = Library::compile(
+        onTop(std::string(before) + "\nkernel void f(device float *out, uint i [[thread_position_in_grid]]) {\n" +
+              body + "\n}\nstruct C { float v; float get() const { return v; } }; enum E { one, two };\n"),
+        {.name = "k.metal"});
+    ASSERT_FALSE(library.ok()) << before << body;
+    EXPECT_TRUE(library.message().starts_with(*before ? "k.metal:3: error: " : "k.metal:5: error: "))
+        << library.message();
+    EXPECT_NE(library.message().find(rule), std::string::npos) << library.message();
+  }
+}
+
 TEST(Diagnostics, speakMsl) {
   auto findings = readDiagnostics("kernel.metal:7:3: error: cannot cast '__global float *' to '__local float *' "
                                   "[-Wwhatever]\nkernel.metal:8:1: warning: unused [-Wunused-variable]\n"

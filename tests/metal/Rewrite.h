@@ -2,9 +2,12 @@
 // Small edits that keep every line where it is:
 //
 //   [[kernel]] void f(device T *x [[buffer(0)]])   kernel void f(device T *x)
-//   (float4)h4[i] * s                              ::__msl::make<float4>(h4[i]) * s
+//   (float4)h4[i] * s, static_cast<float4>(h)      ::__msl::make<float4>(h4[i]) * s, ::__msl::make<float4>(h)
 //   T(1), vec<T, 4>(a, b)                          ::__msl::make<T>(1), ::__msl::make<vec<T, 4>>(a, b)
-//   Params q = p;                                  Params q = ::__msl::load(p);
+//   float2 v(x, y);                                float2 v = ::__msl::make<float2>(x, y);
+//   Params q = p; auto r = p;                      Params q = ::__msl::load<Params>(p); auto r = ::__msl::copy(p, 0);
+//   float4(a < b), a < b ? x : y                   float4(::__msl::truth(a < b)), ::__msl::truth(a < b) ? x : y
+//   float f(thread const float &x) {...}           ... float f(const float &&x) { return f(*(thread ...)&x); }
 //   thread T &at(int i) { in a class           thread T &at(int i) thread {      // else `this` is of no space
 //   0.5bf                                          ((bfloat)0.5f)
 //

@@ -15,6 +15,9 @@ constexpr char kLanguage[] = {
 constexpr char kTypes[] = {
 #embed "types.h" suffix(, 0)
 };
+constexpr char kTraits[] = {
+#embed "traits.h" suffix(, 0)
+};
 constexpr char kMath[] = {
 #embed "math.h" suffix(, 0)
 };
@@ -27,6 +30,9 @@ constexpr char kAtomic[] = {
 constexpr char kCompute[] = {
 #embed "compute.h" suffix(, 0)
 };
+constexpr char kBfloat[] = {
+#embed "bfloat.h" suffix(, 0)
+};
 constexpr char kMatrix[] = {
 #embed "matrix.h" suffix(, 0)
 };
@@ -35,8 +41,9 @@ constexpr char kAll[] = {
 };
 
 constexpr ShimFile kFiles[] = {
-    {"language.h", kLanguage}, {"types.h", kTypes},     {"math.h", kMath},     {"integer.h", kInteger},
-    {"atomic.h", kAtomic},     {"compute.h", kCompute}, {"matrix.h", kMatrix}, {"msl.h", kAll},
+    {"language.h", kLanguage}, {"types.h", kTypes},   {"traits.h", kTraits},   {"math.h", kMath},
+    {"integer.h", kInteger},   {"atomic.h", kAtomic}, {"compute.h", kCompute}, {"bfloat.h", kBfloat},
+    {"matrix.h", kMatrix},     {"msl.h", kAll},
 };
 
 constexpr std::string_view kHeaders[] = {

@@ -128,15 +128,43 @@ uint64_t importExchange(const void *value, int bytes, int scope, int site) {
   return reinterpret_cast<uint64_t>(exchange(*currentWorker(), value, bytes, scope, site, TQ_CALLER));
 }
 
-uint64_t importShuffle(const void *value, int bytes, uint32_t lane, int scope, int site) {
+/// A lane, distance or mask must be the same in all lanes (MSL 6.9.2, 6.9.3).
+void checkUniform(Worker &w, uint32_t argument, int scope, int site, const void *code) {
+  Rendezvous &r = w.group(scope);
+  if (r.arrived == 0)
+    r.argument = argument;
+  else if (r.argument != argument && r.site == site)
+    w.fail(fmt::format("{} calls a {} function with another lane, distance or mask than the lanes before it ({} and "
+                       "{}); only simd_shuffle and quad_shuffle may",
+                       w.threadName(w.current), scope == 2 ? "quadgroup" : "simdgroup", argument & 0xffff,
+                       r.argument & 0xffff),
+           site, code);
+}
+
+uint64_t importExchangeUniform(const void *value, int bytes, int scope, int site, uint32_t argument) {
   Worker &w = *currentWorker();
-  char *slots = exchange(w, value, bytes, scope, site, TQ_CALLER);
+  checkUniform(w, argument, scope, site, TQ_CALLER);
+  return reinterpret_cast<uint64_t>(exchange(w, value, bytes, scope, site, TQ_CALLER));
+}
+
+uint64_t shuffle(Worker &w, const void *value, int bytes, uint32_t lane, int scope, int site, const void *code) {
+  char *slots = exchange(w, value, bytes, scope, site, code);
   auto size = static_cast<uint32_t>(w.group(scope).size);
   if (lane >= size)
     w.fail(fmt::format("{} takes the value of lane {}, but its {} has {} lanes", w.threadName(w.current), lane,
                        scope == 2 ? "quadgroup" : "simdgroup", size),
-           site, TQ_CALLER);
+           site, code);
   return reinterpret_cast<uint64_t>(slots + lane * kSlotBytes);
+}
+
+uint64_t importShuffle(const void *value, int bytes, uint32_t lane, int scope, int site) {
+  return shuffle(*currentWorker(), value, bytes, lane, scope, site, TQ_CALLER);
+}
+
+uint64_t importBroadcast(const void *value, int bytes, uint32_t lane, int scope, int site) {
+  Worker &w = *currentWorker();
+  checkUniform(w, lane, scope, site, TQ_CALLER);
+  return shuffle(w, value, bytes, lane, scope, site, TQ_CALLER);
 }
 
 uint32_t importLane() { return static_cast<uint32_t>(currentWorker()->lane()); }
@@ -234,9 +262,10 @@ void importAccess(const void *p, uint64_t bytes, uint64_t write) {
   checkAccess(*currentWorker(), reinterpret_cast<uintptr_t>(p), bytes, write != 0, false, TQ_CALLER);
 }
 
-void importRedZone(const void *p, uint64_t bytes) {
-  currentWorker()->addRedZone(reinterpret_cast<uintptr_t>(p), bytes);
+void importAddRedZones(const void *p, uint64_t bytes) {
+  currentWorker()->addRedZones(reinterpret_cast<uintptr_t>(p), bytes);
 }
+void importDropRedZones(const void *p) { currentWorker()->dropRedZones(reinterpret_cast<uintptr_t>(p)); }
 
 template <size_t bytes> void importRead(const void *p) {
   checkAccess(*currentWorker(), reinterpret_cast<uintptr_t>(p), bytes, false, false, TQ_CALLER);

@@ -18,7 +18,9 @@ namespace {
 // Initial-exec: no call to look the variable up, also when this library is part of a shared object.
 __attribute__((tls_model("initial-exec"))) thread_local Worker *theWorker = nullptr;
 
-constexpr size_t kGap = 256; ///< unused bytes around threadgroup memory, so that a step too far is seen
+/// Unused bytes around threadgroup memory, so that a step too far is seen: as many as a threadgroup can have. A multiple
+/// of five cache lines more, or all arrays would share a few cache sets.
+constexpr size_t kGap = kThreadgroupLimit + 320;
 
 const char *waitName(Wait why) {
   switch (why) {
@@ -46,15 +48,6 @@ Worker::Worker()
       quadLane(kMaxThreads), quadIndex(kMaxThreads), redZones(kMaxThreads) {}
 
 Worker::~Worker() = default;
-
-bool Worker::owns(uintptr_t address) const {
-  auto inside = [&](const auto &v) {
-    auto low = reinterpret_cast<uintptr_t>(v.data());
-    return address - low < v.size() * sizeof(v[0]);
-  };
-  return inside(arguments) || inside(simds) || inside(quads) || inside(position) || inside(gridPosition) ||
-         inside(index) || inside(laneIndex) || inside(simdIndex) || inside(quadLane) || inside(quadIndex);
-}
 
 Status Worker::begin(const LaunchPlan &launch, size_t workerIndex) {
   plan = &launch;
@@ -85,7 +78,7 @@ Status Worker::begin(const LaunchPlan &launch, size_t workerIndex) {
   threadgroupRanges.clear();
   parameters = kernelParameters.size();
   arguments.assign(parameters * kMaxThreads, 0);
-  char *at = arena.data() + kGap - reinterpret_cast<uintptr_t>(arena.data()) % kGap;
+  char *at = arena.data() + kGap - reinterpret_cast<uintptr_t>(arena.data()) % 64;
   std::vector<char *> slots(parameters);
   for (size_t i = 0; i < parameters; ++i) {
     if (kernelParameters[i].kind != Parameter::ThreadgroupMemory)

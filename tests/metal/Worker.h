@@ -31,6 +31,7 @@ struct Fault {
 /// Lanes of a simdgroup or quadgroup on their way to the same place.
 struct Rendezvous {
   int arrived = 0, site = 0, first = 0, size = 0, parity = 0;
+  uint32_t argument = 0; ///< the first lane's; it must be that of all
   const void *code = nullptr;
   alignas(16) char slots[2][kSimdWidth * kSlotBytes]; ///< alternate, so that late readers keep theirs
 };
@@ -74,17 +75,18 @@ public:
   /// The fault as a finding.
   std::string describe();
 
-  /// Private memory around an array of the running thread that nothing may touch.
-  void addRedZone(uintptr_t low, uint64_t bytes) {
+  /// The first and last bytes of a padded variable of the running thread, which nothing may touch while it exists.
+  void addRedZones(uintptr_t variable, uint64_t bytes) {
     auto &zones = redZones[static_cast<size_t>(current)];
-    for (const RedZone &zone : zones)
-      if (zone.low == low)
-        return;
-    zones.push_back({low, bytes});
+    zones.push_back({variable, variable});
+    zones.push_back({variable + bytes - kRedZone, variable});
+  }
+  void dropRedZones(uintptr_t variable) {
+    std::erase_if(redZones[static_cast<size_t>(current)], [&](const RedZone &z) { return z.variable == variable; });
   }
   bool inRedZone(uintptr_t address, size_t bytes) const {
     for (const RedZone &zone : redZones[static_cast<size_t>(current)])
-      if (address < zone.low + zone.bytes && zone.low < address + bytes)
+      if (address < zone.low + kRedZone && zone.low < address + bytes)
         return true;
     return false;
   }
@@ -102,8 +104,13 @@ public:
 
   int lane() const { return current % kSimdWidth; }
   std::string threadName(int thread) const;
-  /// Memory of the executor's own that kernels read: arguments and exchanged values.
-  bool owns(uintptr_t address) const;
+  /// Memory of the executor's own that kernels read: the values that the running thread's simdgroup or quadgroup
+  /// exchanges, and the garbage in variables without a value.
+  bool lends(uintptr_t address) {
+    return module->isPoison(address) ||
+           address - reinterpret_cast<uintptr_t>(&group(0).slots) < sizeof(Rendezvous::slots) ||
+           address - reinterpret_cast<uintptr_t>(&group(2).slots) < sizeof(Rendezvous::slots);
+  }
   bool inKernel(const void *code) const { return module && module->contains(code); }
 
   int current = 0, count = 0;
@@ -151,9 +158,9 @@ private:
   std::vector<char> arena; ///< dynamic threadgroup memory, with gaps
   std::vector<Range> threadgroupRanges;
 
+  static constexpr uint64_t kRedZone = 64; ///< bytes, as in IrChecks.cpp
   struct RedZone {
-    uintptr_t low;
-    uint64_t bytes;
+    uintptr_t low, variable;
   };
   std::vector<std::vector<RedZone>> redZones; ///< per thread
 

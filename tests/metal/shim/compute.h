@@ -20,6 +20,11 @@ inline void simdgroup_barrier(mem_flags flags, __MSL_SITE) { __msl_barrier((int)
 inline void atomic_thread_fence(mem_flags, memory_order, thread_scope = thread_scope_device) {}
 inline void atomic_thread_fence(mem_flags, __fence_order, thread_scope = thread_scope_device) {}
 
+extern "C" {
+// The same with a lane, distance or mask that must not differ between the lanes of the group.
+__MSL_MEETS ulong __msl_exchange_uniform(thread const void *value, int bytes, int scope, int site, uint argument);
+__MSL_MEETS ulong __msl_broadcast(thread const void *value, int bytes, uint lane, int scope, int site);
+}
 template <class T> inline T __slot(ulong base, uint lane) { return *(thread const T *)(base + lane * 16); }
 template <class T> struct __exchangeable {
   typedef typename ::__msl::traits<T>::element element;
@@ -113,7 +118,7 @@ __MSL_SCAN(quad, 2, (__msl_lane() & 3))
   }                                                                                                                    \
   template <class T> inline T prefix##_broadcast(T value, ushort from, __MSL_SITE) {                                   \
     static_assert(__exchangeable<T>::ok, "");                                                                          \
-    return *(thread const T *)__msl_shuffle(&value, sizeof(T), from, scope, __site);                                   \
+    return *(thread const T *)__msl_broadcast(&value, sizeof(T), from, scope, __site);                                 \
   }                                                                                                                    \
   template <class T> inline T prefix##_broadcast_first(T value, __MSL_SITE) {                                          \
     static_assert(__exchangeable<T>::ok, "");                                                                          \
@@ -123,30 +128,30 @@ __MSL_SCAN(quad, 2, (__msl_lane() & 3))
     static_assert(__exchangeable<T>::ok, "");                                                                          \
     if (mask >= size)                                                                                                  \
       return *(thread const T *)__msl_shuffle(&value, sizeof(T), lane ^ mask, scope, __site);                          \
-    return __slot<T>(__msl_exchange(&value, sizeof(T), scope, __site), lane ^ mask);                                   \
+    return __slot<T>(__msl_exchange_uniform(&value, sizeof(T), scope, __site, mask), lane ^ mask);                     \
   }                                                                                                                    \
   template <class T> inline T prefix##_shuffle_down(T value, ushort delta, __MSL_SITE) {                               \
     static_assert(__exchangeable<T>::ok, "");                                                                          \
-    ulong base = __msl_exchange(&value, sizeof(T), scope, __site);                                                     \
+    ulong base = __msl_exchange_uniform(&value, sizeof(T), scope, __site, delta);                                      \
     return lane + delta < size ? __slot<T>(base, lane + delta) : value;                                                \
   }                                                                                                                    \
   template <class T> inline T prefix##_shuffle_up(T value, ushort delta, __MSL_SITE) {                                 \
     static_assert(__exchangeable<T>::ok, "");                                                                          \
-    ulong base = __msl_exchange(&value, sizeof(T), scope, __site);                                                     \
+    ulong base = __msl_exchange_uniform(&value, sizeof(T), scope, __site, delta);                                      \
     return lane >= delta ? __slot<T>(base, lane - delta) : value;                                                      \
   }                                                                                                                    \
   template <class T> inline T prefix##_shuffle_rotate_down(T value, ushort delta, __MSL_SITE) {                        \
     static_assert(__exchangeable<T>::ok, "");                                                                          \
-    return __slot<T>(__msl_exchange(&value, sizeof(T), scope, __site), (lane + delta) & (size - 1));                   \
+    return __slot<T>(__msl_exchange_uniform(&value, sizeof(T), scope, __site, delta), (lane + delta) & (size - 1));    \
   }                                                                                                                    \
   template <class T> inline T prefix##_shuffle_rotate_up(T value, ushort delta, __MSL_SITE) {                          \
     static_assert(__exchangeable<T>::ok, "");                                                                          \
-    return __slot<T>(__msl_exchange(&value, sizeof(T), scope, __site), (lane - delta) & (size - 1));                   \
+    return __slot<T>(__msl_exchange_uniform(&value, sizeof(T), scope, __site, delta), (lane - delta) & (size - 1));    \
   }                                                                                                                    \
   template <class T>                                                                                                   \
   inline T prefix##_shuffle_and_fill_down(T value, T fill, ushort delta, ushort modulo = size, __MSL_SITE) {           \
     static_assert(__exchangeable<T>::ok, "");                                                                          \
-    ulong base = __msl_exchange(&value, sizeof(T), scope, __site);                                                     \
+    ulong base = __msl_exchange_uniform(&value, sizeof(T), scope, __site, delta | modulo << 16);                       \
     ulong filled = __msl_exchange(&fill, sizeof(T), scope, __site);                                                    \
     uint in = lane % modulo + delta;                                                                                   \
     return in < modulo ? __slot<T>(base, lane + delta) : __slot<T>(filled, (lane + delta - modulo) & (size - 1));      \
@@ -154,7 +159,7 @@ __MSL_SCAN(quad, 2, (__msl_lane() & 3))
   template <class T>                                                                                                   \
   inline T prefix##_shuffle_and_fill_up(T value, T fill, ushort delta, ushort modulo = size, __MSL_SITE) {             \
     static_assert(__exchangeable<T>::ok, "");                                                                          \
-    ulong base = __msl_exchange(&value, sizeof(T), scope, __site);                                                     \
+    ulong base = __msl_exchange_uniform(&value, sizeof(T), scope, __site, delta | modulo << 16);                       \
     ulong filled = __msl_exchange(&fill, sizeof(T), scope, __site);                                                    \
     return lane % modulo >= delta ? __slot<T>(base, lane - delta)                                                      \
                                   : __slot<T>(filled, (lane + modulo - delta) & (size - 1));                           \

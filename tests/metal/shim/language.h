@@ -69,4 +69,6 @@ __MSL_MEETS ulong __msl_shuffle(thread const void *value, int bytes, uint lane, 
 uint __msl_lane(void);
 uint __msl_width(void);
 ulong __msl_atomic(ulong address, ulong operand, ulong expected, int op, int bytes);
+/// The clang handler for an access out of bounds, which the shim's own checks use.
+__MSL_MEETS void __ubsan_handle_local_out_of_bounds_abort(void);
 }

@@ -5,6 +5,15 @@ namespace metal {
 /// C columns of R rows, stored by columns: m[c][r].
 template <class T, int C, int R> struct matrix {
   typedef vec<T, R> column;
+  struct braces {
+    T elements[R];
+    constexpr column value() const {
+      column v = (column)(T)0;
+      for (int r = 0; r < R; ++r)
+        v[r] = elements[r];
+      return v;
+    }
+  };
   column columns[C];
   matrix() = default;
   matrix(const __generic matrix &) = default;
@@ -19,15 +28,36 @@ template <class T, int C, int R> struct matrix {
     for (int c = 0; c < C && c < R; ++c)
       columns[c][c] = diagonal;
   }
-  template <class... A, class = typename ::__msl::enable<sizeof...(A) == C - 1>::type>
-  constexpr matrix(column first, A... rest) : columns{first, rest...} {}
-  template <class U> explicit matrix(const __generic matrix<U, C, R> &other) {
+  template <class... A,
+            typename ::__msl::enable<sizeof...(A) == C && (::__msl::same<A, column>::value && ...), int>::type = 0>
+  constexpr matrix(A... all) : columns{all...} {}
+  template <class... A,
+            typename ::__msl::enable<sizeof...(A) == C * R && (::__msl::is_scalar<A>::value && ...), int>::type = 0>
+  constexpr matrix(A... all) : columns{} {
+    int i = 0;
+    ((columns[i / R][i % R] = (T)all, ++i), ...);
+  }
+  // {{1, 2}, {3, 4}}
+  template <int N = C, typename ::__msl::enable<N == 2, int>::type = 0>
+  constexpr matrix(braces a, braces b) : columns{a.value(), b.value()} {}
+  template <int N = C, typename ::__msl::enable<N == 3, int>::type = 0>
+  constexpr matrix(braces a, braces b, braces c) : columns{a.value(), b.value(), c.value()} {}
+  template <int N = C, typename ::__msl::enable<N == 4, int>::type = 0>
+  constexpr matrix(braces a, braces b, braces c, braces d) : columns{a.value(), b.value(), c.value(), d.value()} {}
+  template <class U, typename ::__msl::enable<!::__msl::same<U, T>::value, int>::type = 0>
+  explicit matrix(matrix<U, C, R> other) {
     for (int c = 0; c < C; ++c)
       columns[c] = __builtin_convertvector(other.columns[c], column);
   }
-  __generic column &operator[](int c) { return columns[c]; }
-  const __generic column &operator[](int c) const { return columns[c]; }
-  constant const column &operator[](int c) const constant { return columns[c]; }
+  __generic column &operator[](int c) __MSL_BELOW(c, C) { return columns[::__msl::inside((ulong)c, C)]; }
+  const __generic column &operator[](int c) const __MSL_BELOW(c, C) { return columns[::__msl::inside((ulong)c, C)]; }
+  constant const column &operator[](int c) const constant __MSL_BELOW(c, C) {
+    return columns[::__msl::inside((ulong)c, C)];
+  }
+  __generic matrix &operator+=(matrix m) { return *this = ::__msl::load<matrix>(*this) + m; }
+  __generic matrix &operator-=(matrix m) { return *this = ::__msl::load<matrix>(*this) - m; }
+  __generic matrix &operator*=(T s) { return *this = ::__msl::load<matrix>(*this) * s; }
+  __generic matrix &operator*=(matrix<T, C, C> m) { return *this = ::__msl::load<matrix>(*this) * m; }
 };
 template <class T, int C, int R> inline vec<T, R> operator*(matrix<T, C, R> m, vec<T, C> v) {
   vec<T, R> r = m.columns[0] * v[0];
@@ -55,6 +85,11 @@ template <class T, int K, int R, int C> inline matrix<T, C, R> operator*(matrix<
   }
 __MSL_MATRIX_OP(+)
 __MSL_MATRIX_OP(-)
+template <class T, int C, int R> inline matrix<T, C, R> operator-(matrix<T, C, R> m) {
+  for (int c = 0; c < C; ++c)
+    m.columns[c] = -m.columns[c];
+  return m;
+}
 template <class T, int C, int R> inline matrix<T, C, R> operator*(matrix<T, C, R> a, T s) {
   for (int c = 0; c < C; ++c)
     a.columns[c] *= s;
@@ -67,6 +102,21 @@ template <class T, int C, int R> inline matrix<T, R, C> transpose(matrix<T, C, R
     for (int i = 0; i < R; ++i)
       r.columns[i][c] = m.columns[c][i];
   return r;
+}
+template <class T> inline T determinant(matrix<T, 2, 2> m) { return m[0].x * m[1].y - m[1].x * m[0].y; }
+template <class T> inline T determinant(matrix<T, 3, 3> m) {
+  return m[0].x * (m[1].y * m[2].z - m[2].y * m[1].z) - m[1].x * (m[0].y * m[2].z - m[2].y * m[0].z) +
+         m[2].x * (m[0].y * m[1].z - m[1].y * m[0].z);
+}
+template <class T> inline T determinant(matrix<T, 4, 4> m) { // along the first row
+  T sum = (T)0;
+  for (int c = 0; c < 4; ++c) {
+    matrix<T, 3, 3> rest;
+    for (int i = 0; i < 3; ++i)
+      rest[i] = m[i < c ? i : i + 1].yzw;
+    sum += (c & 1 ? -m[c].x : m[c].x) * determinant(rest);
+  }
+  return sum;
 }
 #define __MSL_MATRICES(T)                                                                                              \
   typedef matrix<T, 2, 2> T##2x2;                                                                                      \
@@ -93,6 +143,8 @@ inline uint __matrix_lane(uint row, uint column) {
 
 template <class T, int Columns, int Rows = Columns> struct simdgroup_matrix {
   static_assert(Columns == 8 && Rows == 8, "simdgroup matrices are 8x8");
+  static_assert(::__msl::same<T, half>::value || ::__msl::same<T, bfloat>::value || ::__msl::same<T, float>::value,
+                "simdgroup matrices are of half, bfloat or float");
   vec<T, 2> __elements;
   simdgroup_matrix() = default;
   explicit simdgroup_matrix(T diagonal) {

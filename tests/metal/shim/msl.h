@@ -8,6 +8,8 @@
 
 #include "types.h"
 
+#include "traits.h"
+
 #include "math.h"
 
 #include "integer.h"
@@ -15,5 +17,7 @@
 #include "atomic.h"
 
 #include "compute.h"
+
+#include "bfloat.h"
 
 #include "matrix.h"

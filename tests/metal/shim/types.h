@@ -6,8 +6,15 @@
 //===----------------------------------------------------------------------===//
 #pragma clang system_header
 
+namespace __msl {
+template <int N> struct vector_size {
+  static_assert(N >= 2 && N <= 4, "a vector has 2, 3 or 4 elements");
+  typedef void ok;
+};
+} // namespace __msl
 namespace metal {
-template <class T, int N> using vec = T __attribute__((ext_vector_type(N)));
+template <class T, int N, class = typename ::__msl::vector_size<N>::ok>
+using vec = T __attribute__((ext_vector_type(N)));
 }
 
 namespace __msl {
@@ -51,6 +58,14 @@ __MSL_SCALAR(half)
 __MSL_SCALAR(float)
 __MSL_SCALAR(bfloat)
 
+/// The N of a boolN.
+template <class T> struct truth_count {
+  enum { value = 0 };
+};
+/// packed_T3, which is a class, counts as its vector among the arguments of a constructor.
+template <class A> struct unpacked {
+  typedef A type;
+};
 /// An argument of a vector constructor: scalars convert, vectors must have the right element type.
 template <class E, class A, bool vector> struct part {
   static constexpr E f(A a) { return E(a); }
@@ -69,6 +84,10 @@ template <class V> struct maker<V, true> {
     if constexpr (traits<A>::vector) {
       static_assert(int(traits<A>::count) == int(traits<V>::count), "wrong number of elements in a vector conversion");
       return __builtin_convertvector(a, V);
+    } else if constexpr (truth_count<A>::value) {
+      static_assert(int(truth_count<A>::value) == int(traits<V>::count),
+                    "wrong number of elements in a vector conversion");
+      return a.template numbers<V>();
     } else if constexpr (is_scalar<A>::value) {
       return (V)((E)a);
     } else if constexpr (__is_enum(A)) {
@@ -80,11 +99,12 @@ template <class V> struct maker<V, true> {
   static constexpr V f() { return (V)(E)0; }
   template <class A> static constexpr V f(A a) { return one<A>(a); }
   template <class A, class B, class... R> static constexpr V f(A a, B b, R... r) {
-    static_assert(int(traits<A>::count) + int(traits<B>::count) + (int(traits<R>::count) + ... + 0) ==
-                      int(traits<V>::count),
+    return join<typename unpacked<A>::type, typename unpacked<B>::type, typename unpacked<R>::type...>(a, b, r...);
+  }
+  template <class... A> static constexpr V join(A... a) {
+    static_assert((int(traits<A>::count) + ...) == int(traits<V>::count),
                   "wrong number of elements in a vector constructor");
-    return V{part<E, A, traits<A>::vector>::f(a), part<E, B, traits<B>::vector>::f(b),
-             part<E, R, traits<R>::vector>::f(r)...};
+    return V{part<E, A, traits<A>::vector>::f(a)...};
   }
 };
 /// T(a...) for any T: what the rewriter makes of constructor calls whose type is a template parameter or an alias.
@@ -97,9 +117,73 @@ template <class T, class A> inline constexpr T operator->*(caster<T>, A a) {
   else
     return (T)a;
 }
-/// A value of a struct, wherever it lies: C++ for OpenCL has no copy out of `constant`.
+/// load<T>(x): a T from where it lies, or from a value; C++ for OpenCL has no copy out of `constant`.
 template <class T> inline T load(const __generic T &value) { return value; }
-template <class T> inline T load(constant const T &value) { return *(thread const T *)(ulong)&value; }
+template <class T, class U> inline typename enable<same<T, U>::value, T>::type load(thread const U &value) {
+  return value;
+}
+template <class T, class U> inline typename enable<same<T, U>::value, T>::type load(constant const U &value) {
+  return *(thread const T *)(ulong)&value;
+}
+
+/// copy(x, 0): the same of any type.
+template <class T> inline constexpr T copy(constant const T &value, int) {
+  if constexpr (__is_class(T))
+    return load<T>(value);
+  else
+    return value;
+}
+template <class T> inline constexpr T copy(T value, long) { return value; }
+
+/// An operator[] of N elements: a constant index is checked when the kernel is compiled, any other when it runs.
+#define __MSL_BELOW(i, N)                                                                                              \
+  __attribute__((                                                                                                      \
+      diagnose_if(!((ulong)(i) < (ulong)(N)), "out of bounds: the index is beyond the last element", "error")))
+inline ulong inside(ulong index, ulong count) {
+#if __MSL_CHECKED
+  if (index >= count)
+    __ubsan_handle_local_out_of_bounds_abort();
+#endif
+  return index;
+}
+
+/// Elements of a packed_T3, such as p.yz: a vector where it is read, each once where it is written.
+template <class T, int... I> struct picked {
+  typedef metal::vec<T, sizeof...(I)> V;
+  T at[3];
+  operator V() const { return V{at[I]...}; }
+  operator V() const constant { return V{at[I]...}; }
+  void operator=(V v) {
+    static_assert(((1 << I) | ...) == ((1 << I) + ...), "an element that is written twice");
+    int from = 0;
+    ((at[I] = v[from++]), ...);
+  }
+  void operator=(const __generic picked &other) { *this = (V)other; } // not the elements that are not picked
+  void operator+=(V v) { *this = (V) * this + v; }
+  void operator-=(V v) { *this = (V) * this - v; }
+  void operator*=(V v) { *this = (V) * this * v; }
+  void operator/=(V v) { *this = (V) * this / v; }
+};
+template <class T, int... I> struct unpacked<picked<T, I...>> {
+  typedef metal::vec<T, sizeof...(I)> type;
+};
+#define __MSL_PICKED_OP(op)                                                                                            \
+  template <class T, int... I>                                                                                         \
+  inline typename picked<T, I...>::V operator op(picked<T, I...> a, typename picked<T, I...>::V b) {                   \
+    return (typename picked<T, I...>::V)a op b;                                                                        \
+  }                                                                                                                    \
+  template <class T, int... I>                                                                                         \
+  inline typename picked<T, I...>::V operator op(typename picked<T, I...>::V a, picked<T, I...> b) {                   \
+    return a op(typename picked<T, I...>::V) b;                                                                        \
+  }                                                                                                                    \
+  template <class T, int... I, int... J>                                                                               \
+  inline typename picked<T, I...>::V operator op(picked<T, I...> a, picked<T, J...> b) {                               \
+    return (typename picked<T, I...>::V)a op(typename picked<T, J...>::V) b;                                           \
+  }
+__MSL_PICKED_OP(+)
+__MSL_PICKED_OP(-)
+__MSL_PICKED_OP(*)
+__MSL_PICKED_OP(/)
 } // namespace __msl
 
 template <class T, class U> inline constexpr T as_type(U value) {
@@ -135,19 +219,52 @@ __MSL_VECTORS(bfloat)
   typedef T##2 packed_##T##2 __attribute__((aligned(sizeof(T))));                                                      \
   typedef T##4 packed_##T##4 __attribute__((aligned(sizeof(T))));                                                      \
   struct packed_##T##3 {                                                                                               \
-    T x, y, z;                                                                                                         \
+    union {                                                                                                            \
+      struct {                                                                                                         \
+        T x, y, z;                                                                                                     \
+      };                                                                                                               \
+      struct {                                                                                                         \
+        T r, g, b;                                                                                                     \
+      };                                                                                                               \
+      ::__msl::picked<T, 0, 0> xx;                                                                                     \
+      ::__msl::picked<T, 0, 1> xy;                                                                                     \
+      ::__msl::picked<T, 0, 2> xz;                                                                                     \
+      ::__msl::picked<T, 1, 0> yx;                                                                                     \
+      ::__msl::picked<T, 1, 1> yy;                                                                                     \
+      ::__msl::picked<T, 1, 2> yz;                                                                                     \
+      ::__msl::picked<T, 2, 0> zx;                                                                                     \
+      ::__msl::picked<T, 2, 1> zy;                                                                                     \
+      ::__msl::picked<T, 2, 2> zz;                                                                                     \
+      ::__msl::picked<T, 0, 1, 2> xyz, rgb;                                                                            \
+      ::__msl::picked<T, 0, 2, 1> xzy;                                                                                 \
+      ::__msl::picked<T, 1, 0, 2> yxz;                                                                                 \
+      ::__msl::picked<T, 1, 2, 0> yzx;                                                                                 \
+      ::__msl::picked<T, 2, 0, 1> zxy;                                                                                 \
+      ::__msl::picked<T, 2, 1, 0> zyx;                                                                                 \
+    };                                                                                                                 \
     packed_##T##3() = default;                                                                                         \
     packed_##T##3(const __generic packed_##T##3 &) = default;                                                          \
     packed_##T##3(constant const packed_##T##3 & v) : x(v.x), y(v.y), z(v.z) {}                                        \
-    __generic packed_##T##3 &operator=(const __generic packed_##T##3 &) = default;                                     \
+    __generic packed_##T##3 &operator=(const __generic packed_##T##3 & v) {                                            \
+      x = v.x;                                                                                                         \
+      y = v.y;                                                                                                         \
+      z = v.z;                                                                                                         \
+      return *this;                                                                                                    \
+    }                                                                                                                  \
     constexpr packed_##T##3(T##3 v) : x(v.x), y(v.y), z(v.z) {}                                                        \
     constexpr packed_##T##3(T a, T b, T c) : x(a), y(b), z(c) {}                                                       \
+    template <class A, class B>                                                                                        \
+    constexpr packed_##T##3(A a, B b) : packed_##T##3(::__msl::maker<T##3, true>::f(a, b)) {}                          \
     constexpr explicit packed_##T##3(T a) : x(a), y(a), z(a) {}                                                        \
     constexpr operator T##3() const { return T##3 {x, y, z}; }                                                         \
     operator T##3() const constant { return T##3 {x, y, z}; }                                                          \
-    __generic T &operator[](uint i) { return (&x)[i]; }                                                                \
-    T operator[](uint i) const { return (&x)[i]; }                                                                     \
-    T operator[](uint i) const constant { return (&x)[i]; }                                                            \
+    __generic packed_##T##3 &operator+=(T##3 v) { return *this = (T##3) * this + v; }                                  \
+    __generic packed_##T##3 &operator-=(T##3 v) { return *this = (T##3) * this - v; }                                  \
+    __generic packed_##T##3 &operator*=(T##3 v) { return *this = (T##3) * this * v; }                                  \
+    __generic packed_##T##3 &operator/=(T##3 v) { return *this = (T##3) * this / v; }                                  \
+    __generic T &operator[](uint i) __MSL_BELOW(i, 3) { return (&x)[::__msl::inside(i, 3)]; }                          \
+    T operator[](uint i) const __MSL_BELOW(i, 3) { return (&x)[::__msl::inside(i, 3)]; }                               \
+    T operator[](uint i) const constant __MSL_BELOW(i, 3) { return (&x)[::__msl::inside(i, 3)]; }                      \
   };                                                                                                                   \
   __MSL_PACKED_OP(T, +)                                                                                                \
   __MSL_PACKED_OP(T, -)                                                                                                \
@@ -168,36 +285,63 @@ __MSL_PACKED(float)
 __MSL_PACKED(bfloat)
 
 // Comparing two vectors gives an integer vector here (-1 or 0) and a boolN in MSL; boolN is made from either.
-struct bool2 {
+struct alignas(2) bool2 {
   bool x, y;
   bool2() = default;
   constexpr bool2(bool a) : x(a), y(a) {}
   constexpr bool2(bool a, bool b) : x(a), y(b) {}
   template <class V, class = typename ::__msl::enable<::__msl::traits<V>::count == 2>::type>
   constexpr bool2(V v) : x(v.x != 0), y(v.y != 0) {}
-  bool operator[](uint i) const { return (&x)[i]; }
-  __generic bool &operator[](uint i) { return (&x)[i]; }
+  template <class V, class E = typename ::__msl::traits<V>::element> constexpr V numbers() const {
+    return V{(E)x, (E)y};
+  }
+  bool operator[](uint i) const __MSL_BELOW(i, 2) { return (&x)[::__msl::inside(i, 2)]; }
+  __generic bool &operator[](uint i) __MSL_BELOW(i, 2) { return (&x)[::__msl::inside(i, 2)]; }
 };
-struct bool3 {
+struct alignas(4) bool3 {
   bool x, y, z;
   bool3() = default;
   constexpr bool3(bool a) : x(a), y(a), z(a) {}
   constexpr bool3(bool a, bool b, bool c) : x(a), y(b), z(c) {}
   template <class V, class = typename ::__msl::enable<::__msl::traits<V>::count == 3>::type>
   constexpr bool3(V v) : x(v.x != 0), y(v.y != 0), z(v.z != 0) {}
-  bool operator[](uint i) const { return (&x)[i]; }
-  __generic bool &operator[](uint i) { return (&x)[i]; }
+  template <class V, class E = typename ::__msl::traits<V>::element> constexpr V numbers() const {
+    return V{(E)x, (E)y, (E)z};
+  }
+  bool operator[](uint i) const __MSL_BELOW(i, 3) { return (&x)[::__msl::inside(i, 3)]; }
+  __generic bool &operator[](uint i) __MSL_BELOW(i, 3) { return (&x)[::__msl::inside(i, 3)]; }
 };
-struct bool4 {
+struct alignas(4) bool4 {
   bool x, y, z, w;
   bool4() = default;
   constexpr bool4(bool a) : x(a), y(a), z(a), w(a) {}
   constexpr bool4(bool a, bool b, bool c, bool d) : x(a), y(b), z(c), w(d) {}
   template <class V, class = typename ::__msl::enable<::__msl::traits<V>::count == 4>::type>
   constexpr bool4(V v) : x(v.x != 0), y(v.y != 0), z(v.z != 0), w(v.w != 0) {}
-  bool operator[](uint i) const { return (&x)[i]; }
-  __generic bool &operator[](uint i) { return (&x)[i]; }
+  template <class V, class E = typename ::__msl::traits<V>::element> constexpr V numbers() const {
+    return V{(E)x, (E)y, (E)z, (E)w};
+  }
+  bool operator[](uint i) const __MSL_BELOW(i, 4) { return (&x)[::__msl::inside(i, 4)]; }
+  __generic bool &operator[](uint i) __MSL_BELOW(i, 4) { return (&x)[::__msl::inside(i, 4)]; }
 };
+} // namespace metal
+namespace __msl {
+/// A comparison's result as MSL has it: a boolN of vectors.
+inline constexpr bool truth(bool a) { return a; }
+template <class A> inline constexpr typename enable<!traits<A>::vector, A>::type truth(A a) { return a; }
+#define __MSL_TRUTH(N)                                                                                                 \
+  template <> struct truth_count<metal::bool##N> {                                                                     \
+    enum { value = N };                                                                                                \
+  };                                                                                                                   \
+  template <class A, typename enable<traits<A>::vector && traits<A>::count == N, int>::type = 0>                       \
+  inline constexpr metal::bool##N truth(A a) {                                                                         \
+    return metal::bool##N(a);                                                                                          \
+  }
+__MSL_TRUTH(2)
+__MSL_TRUTH(3)
+__MSL_TRUTH(4)
+} // namespace __msl
+namespace metal {
 #define __MSL_BOOLS(N)                                                                                                 \
   inline bool##N operator!(bool##N a) {                                                                                \
     bool##N r;                                                                                                         \
@@ -226,66 +370,39 @@ __MSL_BOOLS(4)
 /// array<T, N>: as in C++, with an operator[] for every address space that clang's `this` does not cover.
 template <class T, ulong N> struct array {
   T __elements[N];
-  __generic T &operator[](ulong i) { return __elements[i]; }
-  const __generic T &operator[](ulong i) const { return __elements[i]; }
-  constant const T &operator[](ulong i) const constant { return __elements[i]; }
+  __generic T &operator[](ulong i) __MSL_BELOW(i, N) { return __elements[::__msl::inside(i, N)]; }
+  const __generic T &operator[](ulong i) const __MSL_BELOW(i, N) { return __elements[::__msl::inside(i, N)]; }
+  constant const T &operator[](ulong i) const constant __MSL_BELOW(i, N) { return __elements[::__msl::inside(i, N)]; }
   constexpr ulong size() const { return N; }
   __generic T *data() { return __elements; }
 };
-
-template <class T> struct numeric_limits;
-#define __MSL_LIMITS(T, LOWEST, LEAST, MOST)                                                                           \
-  template <> struct numeric_limits<T> {                                                                               \
-    static constexpr T lowest() { return LOWEST; }                                                                     \
-    static constexpr T min() { return LEAST; }                                                                         \
-    static constexpr T max() { return MOST; }
-#define __MSL_INTEGER_LIMITS(T, LEAST, MOST)                                                                           \
-  __MSL_LIMITS(T, LEAST, LEAST, MOST)                                                                                  \
-  }                                                                                                                    \
-  ;
-#define __MSL_FLOAT_LIMITS(T, LEAST, MOST, EPSILON)                                                                    \
-  __MSL_LIMITS(T, -(MOST), LEAST, MOST)                                                                                \
-  static constexpr T infinity() { return (T)__builtin_inff(); }                                                        \
-  static constexpr T quiet_NaN() { return (T)__builtin_nanf(""); }                                                     \
-  static constexpr T epsilon() { return EPSILON; }                                                                     \
-  }                                                                                                                    \
-  ;
-__MSL_INTEGER_LIMITS(char, -128, 127)
-__MSL_INTEGER_LIMITS(uchar, 0, 255)
-__MSL_INTEGER_LIMITS(short, -32768, 32767)
-__MSL_INTEGER_LIMITS(ushort, 0, 65535)
-__MSL_INTEGER_LIMITS(int, -2147483647 - 1, 2147483647)
-__MSL_INTEGER_LIMITS(uint, 0u, 4294967295u)
-__MSL_INTEGER_LIMITS(long, -9223372036854775807L - 1, 9223372036854775807L)
-__MSL_INTEGER_LIMITS(ulong, 0ul, 18446744073709551615ul)
-__MSL_FLOAT_LIMITS(half, (half)0x1p-14f, (half)65504.0f, (half)0x1p-10f)
-__MSL_FLOAT_LIMITS(float, 0x1p-126f, 0x1.fffffep127f, 0x1p-23f)
-__MSL_FLOAT_LIMITS(bfloat, (bfloat)0x1p-126f, (bfloat)0x1.fep127f, (bfloat)0x1p-7f)
-
-template <class A, class B> struct is_same {
-  static constexpr constant bool value = false;
-};
-template <class A> struct is_same<A, A> {
-  static constexpr constant bool value = true;
-};
-template <class A, class B> constexpr constant bool is_same_v = is_same<A, B>::value;
-template <bool condition, class A, class B> struct conditional {
-  typedef A type;
-};
-template <class A, class B> struct conditional<false, A, B> {
-  typedef B type;
-};
-template <bool condition, class A, class B> using conditional_t = typename conditional<condition, A, B>::type;
-template <bool condition, class T = void> using enable_if = ::__msl::enable<condition, T>;
-template <bool condition, class T = void> using enable_if_t = typename ::__msl::enable<condition, T>::type;
-template <class T, T v> struct integral_constant {
-  static constexpr constant T value = v;
-  typedef T value_type;
-  constexpr operator T() const { return v; }
-};
-typedef integral_constant<bool, true> true_type;
-typedef integral_constant<bool, false> false_type;
 } // namespace metal
+
+// Vectors are known without the namespace too. Their makers go with them.
+#define __MSL_GLOBAL(T)                                                                                                \
+  template <> struct __msl::unpacked<metal::packed_##T##3> {                                                           \
+    typedef metal::T##3 type;                                                                                          \
+  };                                                                                                                   \
+  __MSL_GLOBAL_N(T, 2) __MSL_GLOBAL_N(T, 3) __MSL_GLOBAL_N(T, 4) using metal::__make_packed_##T##2;                    \
+  using metal::__make_packed_##T##4;
+#define __MSL_GLOBAL_N(T, N)                                                                                           \
+  using metal::T##N;                                                                                                   \
+  using metal::packed_##T##N;                                                                                          \
+  using metal::__make_##T##N;
+__MSL_GLOBAL(char)
+__MSL_GLOBAL(uchar)
+__MSL_GLOBAL(short)
+__MSL_GLOBAL(ushort)
+__MSL_GLOBAL(int)
+__MSL_GLOBAL(uint)
+__MSL_GLOBAL(long)
+__MSL_GLOBAL(ulong)
+__MSL_GLOBAL(half)
+__MSL_GLOBAL(float)
+__MSL_GLOBAL(bfloat)
+using metal::bool2;
+using metal::bool3;
+using metal::bool4;
 
 #define char2(...) __make_char2(__VA_ARGS__)
 #define char3(...) __make_char3(__VA_ARGS__)
