@@ -30,13 +30,13 @@ template <class T> static std::vector<uint8_t> bytesOf(const std::vector<T> &val
 //===-- How the tests judge kernels -----------------------------------------------------------------------------===//
 
 std::vector<Call> tq::test::everyEntry() {
-  return {{"decode", 1, 1},  {"verify", 2, 2},    {"verify", 3, 3},    {"verify", 8, 8},
-          {"prefill", 9, 9}, {"prefill", 43, 43}, {"prefill", 17, 17}, {"verify", 7, 7},
-          {"verify", 6, 6},  {"verify", 5, 5},    {"verify", 4, 4}};
+  return {{"decode", 1, 1},    {"verify", 2, 2}, {"verify", 3, 3},    {"verify", 8, 8},    {"prefill", 9, 9},
+          {"prefill", 43, 43}, {"verify", 7, 7}, {"prefill", 17, 17}, {"prefill", 32, 32}, {"prefill", 33, 33},
+          {"verify", 6, 6},    {"verify", 5, 5}, {"verify", 4, 4}};
 }
 
 std::vector<Call> tq::test::conversation() {
-  return {{"prefill", 17, 8}, {"decode", 1, 1}, {"verify", 3, 3}, {"prefill", 43, 8},
+  return {{"prefill", 33, 8}, {"decode", 1, 1}, {"verify", 3, 3}, {"prefill", 43, 8},
           {"verify", 8, 8},   {"decode", 1, 1}, {"verify", 5, 5}, {"verify", 4, 4}};
 }
 

@@ -86,19 +86,21 @@ static std::vector<JudgedModel> judgedModels() {
       calls.insert(calls.end(), part.begin(), part.end());
     return calls;
   };
-  // Positions are odd and even, and the last call fills the last page. 82 tokens come first.
-  std::vector<Call> onePage =
-      join({conversation(), {{"prefill", 36, 1}, token, token, {"verify", 4, 4}, {"verify", 4, 4}}});
+  // Positions are odd and even, and the last call fills the last page. 98 tokens come first. Tiles of 32 tokens are full, have
+  // one token more, and end anywhere; every row of one is among those whose logits are asked for.
+  const Call tile = {"prefill", 32, 8}, seven = {"prefill", 7, 7}, pair = {"verify", 2, 2}, four = {"verify", 4, 4};
+  std::vector<Call> oneSplit = join({conversation(), {tile, token, token, prompt, seven, pair, four, four}});
   // Tokens of all positions modulo 4 in either half of a split of 256 keys, a prompt across its end, and more tokens.
   std::vector<Call> tokens(4, token);
   std::vector<Call> splits = join({conversation(),
-                                   {{"prefill", 20, 1}},
+                                   {{"prefill", 4, 1}},
                                    tokens,
                                    {prompt, prompt},
                                    tokens,
-                                   {prompt, {"prefill", 21, 8}, prompt, {"prefill", 11, 8}},
+                                   {tile, tile},
+                                   {prompt, {"prefill", 25, 8}, prompt, seven},
                                    tokens,
-                                   {token, token}});
+                                   {pair}});
   std::vector<Call> few = {token,
                            {"verify", 2, 2},
                            {"verify", 3, 3},
@@ -108,6 +110,8 @@ static std::vector<JudgedModel> judgedModels() {
                            {"verify", 7, 7},
                            {"verify", 8, 8},
                            {"prefill", 17, 17},
+                           {"prefill", 32, 32},
+                           {"prefill", 33, 33},
                            {"prefill", 43, 43}};
   auto chain = [](const char *name, const std::string &encoding, std::vector<int64_t> widths, std::vector<Call> calls) {
     return JudgedModel{
@@ -118,7 +122,7 @@ static std::vector<JudgedModel> judgedModels() {
                        .source = transformer(shape),
                        .calls = splits,
                        .maxOut = 8,
-                       .context = 320,
+                       .context = 384,
                        .sharpness = sharpness};
   };
   const char *tq4 = "#tq.codebook<bits = 4, group = 32>", *q4 = "#tq.affine<bits = 4, group = 32>";
@@ -130,9 +134,9 @@ static std::vector<JudgedModel> judgedModels() {
           {.name = "rotated",
            .source = transformer(
                {.hidden = 256, .inner = 192, .block = 256, .innerBlock = 192, .headBack = true, .encoding = tq4}),
-           .calls = onePage,
+           .calls = oneSplit,
            .maxOut = 8,
-           .context = 128,
+           .context = 192,
            .kernels = "(?!sdpa).*", // large scores ask for queries that are more exact
            .tolerance = kCodebookTolerance},
           attending("norms", {.heads = 4, .kvHeads = 2, .headDim = 80, .headNorm = true, .stateType = "f32"}, 150),
@@ -241,7 +245,7 @@ Verdict ModelJudge::run(const Round &round, const std::string &kernel, const met
 
 // One simdgroup and as many as there may be; one register of the list and two; rows that end within the last vector of a
 // block, behind its first element, or with it. Where k is 16 or 48 there is no padding behind the results.
-static constexpr SampleCase kSampleCases[] = {{381, 0},  {373, 0},    {16513, 0}, {381, 16},
+static constexpr SampleCase kSampleCases[] = {{381, 0},  {373, 0},   {16513, 0}, {381, 16},
                                               {373, 48}, {16512, 5}, {4225, 48}};
 
 namespace {
