@@ -29,7 +29,7 @@ TEST(Executor, positionsOfAnOddGrid) {
     Library library = compile(R"(
 kernel void f(device uint *out [[buffer(0)]], uint3 p [[thread_position_in_grid]], uint3 size [[threads_per_grid]],
               uint3 tg [[threadgroup_position_in_grid]], uint3 n [[threads_per_threadgroup]],
-              uint3 tp [[thread_position_in_threadgroup]], uint i [[thread_index_in_threadgroup]],
+              ushort3 tp [[thread_position_in_threadgroup]], uint i [[thread_index_in_threadgroup]],
               uint3 dispatched [[dispatch_threads_per_threadgroup]]) {
   uint linear = (p.z * size.y + p.y) * size.x + p.x;
   out[linear] = tg.x + 10 * tg.y + 100 * n.x + 1000 * (i == (tp.z * n.y + tp.y) * n.x + tp.x) + 10000 * dispatched.x;

@@ -32,7 +32,7 @@ template <class T> static std::vector<uint8_t> bytesOf(const std::vector<T> &val
 std::vector<Call> tq::test::everyEntry() {
   return {{"decode", 1, 1},    {"verify", 2, 2}, {"verify", 3, 3},    {"verify", 8, 8},    {"prefill", 9, 9},
           {"prefill", 43, 43}, {"verify", 7, 7}, {"prefill", 17, 17}, {"prefill", 32, 32}, {"prefill", 33, 33},
-          {"verify", 6, 6},    {"verify", 5, 5}, {"verify", 4, 4}};
+          {"verify", 6, 6},    {"verify", 5, 5}, {"verify", 4, 4},    {"decode", 1, 1},    {"decode", 1, 1}};
 }
 
 std::vector<Call> tq::test::conversation() {

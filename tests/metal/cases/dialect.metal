@@ -54,12 +54,12 @@ static float read(threadgroup const float *p, uint i) { return p[i]; }
     device const half *in [[buffer(0)]], device float *out [[buffer(1)]], constant Args &args [[buffer(2)]],
     device const Block *blocks [[buffer(3)]], device bfloat *brain [[buffer(4)]], constant bool &flag [[buffer(5)]],
     device packed_float3 *packed [[buffer(6)]], threadgroup float *scratch [[threadgroup(0)]],
-    uint3 gid3 [[thread_position_in_grid]], uint3 tg [[threadgroup_position_in_grid]],
+    ushort3 gid3 [[thread_position_in_grid]], uint3 tg [[threadgroup_position_in_grid]],
     ushort3 tp [[thread_position_in_threadgroup]], uint tid [[thread_index_in_threadgroup]],
-    ushort lane [[thread_index_in_simdgroup]], ushort sg [[simdgroup_index_in_threadgroup]],
-    uint3 ntg [[threadgroups_per_grid]], ushort3 tpt [[threads_per_threadgroup]], uint3 grid [[threads_per_grid]],
-    ushort nsg [[simdgroups_per_threadgroup]], ushort width [[threads_per_simdgroup]],
-    ushort quad [[quadgroup_index_in_threadgroup]], uint ql [[thread_index_in_quadgroup]]) {
+    ushort lane [[thread_index_in_simdgroup]], uint sg [[simdgroup_index_in_threadgroup]],
+    uint3 ntg [[threadgroups_per_grid]], uint3 tpt [[threads_per_threadgroup]], uint3 grid [[threads_per_grid]],
+    uint nsg [[simdgroups_per_threadgroup]], uint width [[threads_per_simdgroup]],
+    uint quad [[quadgroup_index_in_threadgroup]], uint ql [[thread_index_in_quadgroup]]) {
   const Args mine = args;
   uint i = gid3.x;
   float r = 0.0;
