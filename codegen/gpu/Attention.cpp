@@ -101,7 +101,7 @@ void AttentionEmitter::overHeads(function_ref<void(Index)> body) {
 
 /// q . k for 64 keys of this simdgroup, in units of log 2. A page that nobody sees is not read: it may not exist.
 void AttentionEmitter::score(Index split, Index firstHead) {
-  Type pair = VectorType::get({2}, k.b.getF32Type());
+  Type pair = k.f32Type(2);
   Index key = (split * kSplitKeys + k.simdgroup() * kPageTokens).named("key0");
   Index slot = (k.lane() * 2).named("slot");
   Index to = (k.simdgroup() * kPageTokens + slot).named("to");
@@ -181,7 +181,7 @@ void AttentionEmitter::softmax(function_ref<Value(Index)> oldMaximum, function_r
 
 /// A lane has 4 of 16 dims and every 8th key.
 void AttentionEmitter::values(Index split, function_ref<void(Index, Index, Value)> finish) {
-  Type quad = VectorType::get({4}, k.b.getF32Type());
+  Type quad = k.f32Type(4);
   Index dim = (k.lane() % 4 * 4).named("dim"), own = (k.lane() / 4).named("own");
   k.loop("block", k.simdgroup(), k.index(shape.dvp / 16), kSimdgroups, [&](Index block) {
     Values zeros(shape.queries(), k.constant(0.0f, quad));

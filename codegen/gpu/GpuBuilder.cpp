@@ -386,6 +386,9 @@ Value GpuBuilder::extend(Value x) {
 Value GpuBuilder::truncate(Value x, Type type) {
   return type.isF32() ? x : arith::TruncFOp::create(b, loc, withElement(x.getType(), type), x).getResult();
 }
+Type GpuBuilder::f32Type(int64_t width) {
+  return width == 1 ? Type(b.getF32Type()) : VectorType::get({width}, b.getF32Type());
+}
 Value GpuBuilder::splat(Value x, int64_t width) {
   return width == 1 ? x : vector::BroadcastOp::create(b, loc, VectorType::get({width}, x.getType()), x).getResult();
 }
@@ -488,6 +491,10 @@ GpuBuilder::Values GpuBuilder::ifElse(Value condition, TypeRange types, function
     scf::YieldOp::create(b, loc, body());
   }
   return Values(branch.getResults());
+}
+
+Value GpuBuilder::orZero(Value condition, Type type, function_ref<Value()> body) {
+  return ifElse(condition, type, [&] { return Values{body()}; }, [&] { return Values{constant(0.0f, type)}; }).front();
 }
 
 //===-- Pointwise -----------------------------------------------------------------------------------------------===//

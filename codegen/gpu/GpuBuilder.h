@@ -108,6 +108,8 @@ public:
   void simdgroupBarrier();
 
   //===-- Arithmetic on scalars and vectors
+  /// f32, or a vector of it where the width is not 1.
+  mlir::Type f32Type(int64_t width);
   mlir::Value add(mlir::Value x, mlir::Value y);
   mlir::Value sub(mlir::Value x, mlir::Value y);
   mlir::Value mul(mlir::Value x, mlir::Value y);
@@ -143,6 +145,8 @@ public:
   void ifThen(mlir::Value condition, llvm::function_ref<void()> body);
   Values ifElse(mlir::Value condition, mlir::TypeRange types, llvm::function_ref<Values()> yes,
                 llvm::function_ref<Values()> no);
+  /// The body's value where the condition holds, else zero.
+  mlir::Value orZero(mlir::Value condition, mlir::Type type, llvm::function_ref<mlir::Value()> body);
 
   /// Clones a pointwise op onto scalars or vectors: elementwise upstream ops as they are, ours expanded.
   mlir::Value pointwise(mlir::Operation *op, llvm::ArrayRef<mlir::Value> operands);

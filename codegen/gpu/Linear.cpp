@@ -12,18 +12,28 @@ using namespace tq::kernels;
 void tq::kernels::forComponents(GpuBuilder &k, ArrayRef<Component> components, Index group,
                                 function_ref<int64_t(Component &)> groups,
                                 function_ref<void(Component &, Index)> body) {
-  if (components.size() == 1) {
-    Component component = components.front();
-    return body(component, group);
+  SmallVector<int64_t> starts{0};
+  SmallVector<Value> isBeforeEnd;
+  for (Component component : components.drop_back()) {
+    starts.push_back(starts.back() + groups(component));
+    isBeforeEnd.push_back(group < starts.back());
   }
-  int64_t first = 0;
-  for (Component component : components) {
-    int64_t count = groups(component);
-    // Groups below the first one wrap to large numbers, so one comparison tells whose it is.
-    Index own = first == 0 ? group : group - first;
-    k.ifThen(own < count, [&] { body(component, own); });
-    first += count;
-  }
+  auto run = [&](size_t i, auto &self) -> void {
+    Component component = components[i];
+    auto own = [&] {
+      body(component, i == 0 ? group : group - starts[i]);
+      return GpuBuilder::Values();
+    };
+    auto next = [&] {
+      self(i + 1, self);
+      return GpuBuilder::Values();
+    };
+    if (i + 1 == components.size())
+      own();
+    else
+      k.ifElse(isBeforeEnd[i], {}, own, next);
+  };
+  run(0, run);
 }
 
 static bool isCodebook(LinearOp linear) { return layoutOf(linear.getW()).kind == Layout::Kind::Codebook; }

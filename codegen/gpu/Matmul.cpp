@@ -13,7 +13,7 @@ using namespace tq::kernels;
 namespace {
 /// Row strides in threadgroup memory: 16 bytes more than the row, so that a column does not hit one bank.
 constexpr int64_t kXStride = kTileCols + 4, kWStride = kTileRows + 4;
-constexpr int64_t kTokenTiles = kTileTokens / 8, kRowTiles = kBlockRows / 8;
+constexpr int64_t kTokenTiles = kTileTokens / 8, kRowTiles = kBlockRows / 8, kResults = kTokenTiles * kRowTiles;
 
 class MatmulEmitter {
 public:
@@ -24,8 +24,8 @@ public:
 private:
   using Values = GpuBuilder::Values;
   void component(Component &component, Index rowTile);
-  /// The 32 x 16 results of this simdgroup as 8 x 8 matrices, tokens first.
-  Values multiply(LinearOp linear, Index block, Value table, bool isFirst);
+  /// Appends each linear's 32 x 16 results of this simdgroup as 8 x 8 matrices, tokens first. The linears have the same x.
+  void multiply(MutableArrayRef<LinearOp> linears, Index block, ArrayRef<Value> levels, Values &products);
   void stageTokens(LinearOp linear, Index firstColumn);
   void stageWeights(LinearOp linear, Index block, Index step, WeightTile *tile);
   Values multiplyTiles(const Values &acc);
@@ -50,7 +50,6 @@ void MatmulEmitter::stageTokens(LinearOp linear, Index firstColumn) {
   int64_t cols = cast<PackedType>(linear.getW().getType()).getCols();
   constexpr int64_t kQuads = kTileCols / 4;
   Index quad = (k.thread() % kQuads * 4).named("quad"), own = (k.thread() / kQuads).named("own");
-  Type type = VectorType::get({4}, k.b.getF32Type());
   int64_t step = k.threads() / kQuads;
   k.unrolled("i", kTileTokens / step, [&](Index i) {
     Index row = (own + i * step).named("row"), token = firstToken + row, column = firstColumn + quad;
@@ -60,17 +59,12 @@ void MatmulEmitter::stageTokens(LinearOp linear, Index firstColumn) {
     if (cols % 4 == 0) {
       if (cols % kTileCols != 0)
         inside = k.conjunction(inside, column < cols);
-      values =
-          k.ifElse(
-               inside, type, [&] { return Values{k.load(x, at, 4)}; }, [&] { return Values{k.constant(0.0f, type)}; })
-              .front();
+      values = k.orZero(inside, k.f32Type(4), [&] { return k.load(x, at, 4); });
     } else {
       SmallVector<Value> parts;
       for (int64_t c = 0; c < 4; ++c)
-        parts.push_back(k.ifElse(
-                             k.conjunction(inside, column + c < cols), k.b.getF32Type(),
-                             [&] { return Values{k.load(x, at + c)}; }, [&] { return Values{k.f32(0)}; })
-                            .front());
+        parts.push_back(
+            k.orZero(k.conjunction(inside, column + c < cols), k.f32Type(1), [&] { return k.load(x, at + c); }));
       values = k.join(parts);
     }
     k.store(GpuBuilder::named(values, "value"), xs, row * kXStride + quad);
@@ -92,16 +86,8 @@ void MatmulEmitter::stageWeights(LinearOp linear, Index block, Index step, Weigh
   Index row = (k.lane() % kParts * 4).named("row0"), own = (k.lane() / kParts).named("own");
   k.unrolled("i", kTileCols / kColumns, [&](Index i) {
     Index inTile = (own + i * kColumns).named("c"), column = step * kTileCols + inTile;
-    auto load = [&] {
-      return Values{k.extend(k.load(stream, block * (cols * kBlockRows) + column * kBlockRows + row, 4))};
-    };
-    Value values;
-    if (cols % kTileCols == 0) {
-      values = load().front();
-    } else {
-      Type type = VectorType::get({4}, k.b.getF32Type());
-      values = k.ifElse(column < cols, type, load, [&] { return Values{k.constant(0.0f, type)}; }).front();
-    }
+    auto load = [&] { return k.extend(k.load(stream, block * (cols * kBlockRows) + column * kBlockRows + row, 4)); };
+    Value values = cols % kTileCols == 0 ? load() : k.orZero(column < cols, k.f32Type(4), load);
     k.store(GpuBuilder::named(values, "weights"), ws, inTile * kWStride + rows + row);
   });
 }
@@ -127,23 +113,37 @@ GpuBuilder::Values MatmulEmitter::multiplyTiles(const Values &acc) {
       /*unroll=*/true);
 }
 
-GpuBuilder::Values MatmulEmitter::multiply(LinearOp linear, Index block, Value table, bool isFirst) {
-  auto packed = cast<PackedType>(linear.getW().getType());
-  std::optional<WeightTile> tile;
-  if (!layoutOf(linear.getW()).isDense())
-    tile.emplace(k, linear.getW(), kTileCols, table);
+void MatmulEmitter::multiply(MutableArrayRef<LinearOp> linears, Index block, ArrayRef<Value> levels, Values &products) {
+  auto packed = cast<PackedType>(linears.front().getW().getType());
+  SmallVector<std::optional<WeightTile>> tiles;
+  for (auto [linear, table] : llvm::zip(linears, levels))
+    if (layoutOf(linear.getW()).isDense())
+      tiles.emplace_back();
+    else
+      tiles.emplace_back(std::in_place, k, linear.getW(), kTileCols, table);
   Value zero = gpu::SubgroupMmaConstantMatrixOp::create(k.b, k.loc, matrix("COp"), k.f32(0));
-  Values acc(kTokenTiles * kRowTiles, GpuBuilder::named(zero, "zero"));
+  Values acc(linears.size() * kResults, GpuBuilder::named(zero, "zero"));
   int64_t steps = (packed.getCols() + kTileCols - 1) / kTileCols;
-  return k.carry("step", k.index(0), k.index(steps), 1, acc, "acc", [&](Index step, ValueRange sums) {
-    // All have multiplied what lies there, and written their part of the table.
-    if (steps > 1 || !isFirst || table)
+  acc = k.carry("step", k.index(0), k.index(steps), 1, acc, "acc", [&](Index step, ValueRange sums) {
+    // All have multiplied what lies there, and written their part of the tables.
+    if (steps > 1 || !products.empty() || llvm::any_of(levels, [](Value table) { return bool(table); }))
       k.barrier();
-    stageTokens(linear, step * kTileCols);
-    stageWeights(linear, block, step, tile ? &*tile : nullptr);
-    k.barrier();
-    return multiplyTiles(Values(sums));
+    stageTokens(linears.front(), step * kTileCols);
+    Values next;
+    for (auto [l, linear] : llvm::enumerate(linears)) {
+      // The columns of `ws` that a simdgroup multiplies are its own.
+      if (l > 0)
+        k.simdgroupBarrier();
+      stageWeights(linear, block, step, tiles[l] ? &*tiles[l] : nullptr);
+      if (l > 0)
+        k.simdgroupBarrier();
+      else
+        k.barrier();
+      llvm::append_range(next, multiplyTiles(Values(sums.slice(l * kResults, kResults))));
+    }
+    return next;
   });
+  llvm::append_range(products, acc);
 }
 
 /// The results lie in `ws`, one linear after the other, [tokens][rows].
@@ -176,17 +176,22 @@ void MatmulEmitter::component(Component &component, Index rowTile) {
   // Rows beyond the weight: the last block again, which nobody stores.
   Index block = component.blocks() % kMatmulSimdgroups == 0 ? own : min(own, k.index(component.blocks() - 1));
   block.named("block");
-  SmallVector<Values> products;
-  for (auto [linear, table] : llvm::zip(component.linears, levels))
-    products.push_back(multiply(linear, block, table, products.empty()));
-  k.simdgroupBarrier(); // the columns of `ws` that a simdgroup has multiplied are its own
-  for (auto [l, product] : llvm::enumerate(products))
-    for (int64_t i = 0; i < kTokenTiles; ++i)
-      for (int64_t j = 0; j < kRowTiles; ++j)
-        gpu::SubgroupMmaStoreMatrixOp::create(
-            k.b, k.loc, product[i * kRowTiles + j], ws,
-            ValueRange{k.simdgroup() * kBlockRows + ((int64_t(l) * kTileTokens + i * 8) * kWStride + j * 8)},
-            k.b.getIndexAttr(kWStride), UnitAttr());
+  Values products;
+  MutableArrayRef<LinearOp> linears = component.linears;
+  for (size_t first = 0, last; first < linears.size(); first = last) {
+    last = first + 1;
+    while (last < linears.size() && linears[last].getX() == linears[first].getX())
+      ++last;
+    multiply(linears.slice(first, last - first), block, ArrayRef(levels).slice(first, last - first), products);
+  }
+  k.simdgroupBarrier(); // as above
+  for (auto [i, product] : llvm::enumerate(products)) {
+    // One linear's tokens after the other's.
+    int64_t row = int64_t(i) / kRowTiles * 8, column = int64_t(i) % kRowTiles * 8;
+    gpu::SubgroupMmaStoreMatrixOp::create(k.b, k.loc, product, ws,
+                                          ValueRange{k.simdgroup() * kBlockRows + (row * kWStride + column)},
+                                          k.b.getIndexAttr(kWStride), UnitAttr());
+  }
   k.barrier();
   finish(component, rowTile);
 }

@@ -58,14 +58,8 @@ GpuBuilder::Values MatvecEmitter::columnsOf(LinearOp linear, Index token, Index 
   Values values;
   for (int64_t i = 0; i < count; i += width) {
     Index at = column + i;
-    auto load = [&] { return Values{k.load(x, token * GpuBuilder::stride(source) + at, width)}; };
-    Value piece;
-    if (whole)
-      piece = load().front();
-    else {
-      Type type = width == 1 ? Type(k.b.getF32Type()) : VectorType::get({width}, k.b.getF32Type());
-      piece = k.ifElse(at < cols, type, load, [&] { return Values{k.constant(0.0f, type)}; }).front();
-    }
+    auto load = [&] { return k.load(x, token * GpuBuilder::stride(source) + at, width); };
+    Value piece = whole ? load() : k.orZero(at < cols, k.f32Type(width), load);
     GpuBuilder::named(piece, "x" + Twine(i));
     for (int64_t c = 0; c < width; ++c)
       values.push_back(k.at(piece, c));
@@ -106,7 +100,7 @@ GpuBuilder::Values MatvecEmitter::multiplyQuantised(LinearOp linear, Index block
   Layout layout = layoutOf(linear.getW());
   int64_t cols = cast<PackedType>(linear.getW().getType()).getCols();
   WeightTile tile(k, linear.getW(), LaneMap::widestSpan(layout), table);
-  Type type = tile.map.rows == 1 ? Type(k.b.getF32Type()) : VectorType::get({tile.map.rows}, k.b.getF32Type());
+  Type type = k.f32Type(tile.map.rows);
   Values acc(tokens, k.constant(0.0f, type));
   acc = overSpans(cols, tile.map.spanCols, acc, [&](Index span, bool whole, ValueRange sums) {
     Values next(sums);
@@ -129,7 +123,7 @@ GpuBuilder::Values MatvecEmitter::multiplyDense(LinearOp linear, Index block, in
   int64_t cols = cast<PackedType>(linear.getW().getType()).getCols();
   Value stream = k.memory(BindingKind::Stream, linear.getW());
   Index row = (k.lane() % kParts * kRows).named("row0"), own = (k.lane() / kParts).named("own");
-  Values acc(tokens, k.constant(0.0f, VectorType::get({kRows}, k.b.getF32Type())));
+  Values acc(tokens, k.constant(0.0f, k.f32Type(kRows)));
   acc = overSpans(cols, kSpan, acc, [&](Index span, bool whole, ValueRange sums) {
     Values next(sums);
     Index first = (span * kSpan + own).named("k0");

@@ -221,7 +221,7 @@ Value RowEmitter::ropeElements(RopeOp rope, const Place &place) {
   };
   if (2 * n == d)
     return rotated();
-  Type type = place.width == 1 ? Type(k.b.getF32Type()) : VectorType::get({place.width}, k.b.getF32Type());
+  Type type = k.f32Type(place.width);
   return k
       .ifElse(
           i < 2 * n, type, [&] { return GpuBuilder::Values{rotated()}; },
@@ -271,7 +271,7 @@ Value RowEmitter::loadRow(Value v, StringRef name) {
       k.ifElse(
           element < s.elements, {}, [&] { return copy(), GpuBuilder::Values(); },
           [&] {
-            Type type = s.width == 1 ? Type(k.b.getF32Type()) : VectorType::get({s.width}, k.b.getF32Type());
+            Type type = k.f32Type(s.width);
             k.store(k.constant(0.0f, type), registers, r * s.width);
             return GpuBuilder::Values();
           });
@@ -330,7 +330,7 @@ static Value normFactor(GpuBuilder &k, Value squares, int64_t n, APFloat eps) {
 void RowEmitter::norm(RmsNormOp norm) {
   Spread s = spreadOf(norm.getX());
   Value x = spreadRow(norm.getX());
-  Type type = s.width == 1 ? Type(k.b.getF32Type()) : VectorType::get({s.width}, k.b.getF32Type());
+  Type type = k.f32Type(s.width);
   Value squares = k.carry(
                        "r", k.index(0), k.index(s.chunks()), 1, k.constant(0.0f, type), "squares",
                        [&](Index r, ValueRange sum) {
@@ -382,14 +382,15 @@ void RowEmitter::embed(EmbedOp embed) {
   Value y = newRow(embed.getY(), "embedded");
   k.unrolled("r", s.chunks(), [&](Index r) {
     Index element = ((r * s.threads + k.thread()) * s.width).named("e");
-    SmallVector<Value> values;
-    for (int64_t i = 0; i < s.width; ++i) {
-      // Beyond the row: its last element again; nobody stores it, and norms must see zeros.
-      Index column = s.isWhole() ? element + i : min(element + i, k.index(s.elements - 1));
-      Value value = decodeElement(k, embed.getTable(), id, column.named("column"));
-      values.push_back(s.isWhole() ? value : k.select(element < s.elements, value, k.f32(0)));
-    }
-    k.store(k.join(values), y, r * s.width);
+    auto decode = [&] {
+      SmallVector<Value> values;
+      for (int64_t i = 0; i < s.width; ++i)
+        values.push_back(decodeElement(k, embed.getTable(), id, (element + i).named("column")));
+      return k.join(values);
+    };
+    // Norms must see zeros behind the row.
+    Value values = s.isWhole() ? decode() : k.orZero(element < s.elements, k.f32Type(s.width), decode);
+    k.store(GpuBuilder::named(values, "row"), y, r * s.width);
   });
 }
 
@@ -411,7 +412,7 @@ void RowEmitter::merge(SdpaMergeOp merge) {
     Value top = k.carry("split", k.index(0), splits, 1, k.f32(kMasked), "top", [&](Index split, ValueRange top) {
                    return GpuBuilder::Values{k.maximum(top[0], part(split, k.index(dvp), 1))};
                  }).front();
-    Type type = s.width == 1 ? Type(k.b.getF32Type()) : VectorType::get({s.width}, k.b.getF32Type());
+    Type type = k.f32Type(s.width);
     SmallVector<Value> inits{k.constant(0.0f, type), k.f32(0)};
     GpuBuilder::Values sums = k.carry("split", k.index(0), splits, 1, inits, "sum", [&](Index split, ValueRange sum) {
       Value weight = k.exp2(k.mul(k.sub(part(split, k.index(dvp), 1), top), kLog2E));

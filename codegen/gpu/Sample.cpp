@@ -169,7 +169,7 @@ void SampleEmitter::argmax() {
   k.barrier();
   k.ifThen(k.simdgroup() == 0, [&] {
     // Lanes beyond the last simdgroup repeat its entry, which changes nothing.
-    Index from = min(k.lane(), k.index(k.simdgroups - 1)).named("from");
+    Index from = k.simdgroups < kSimd ? min(k.lane(), k.index(k.simdgroups - 1)).named("from") : k.lane();
     Logit all = best({k.load(keys, from), k.load(indices, from)});
     k.ifThen(k.lane() == 0, [&] { output(0, all.index, row); });
   });
@@ -260,10 +260,14 @@ void SampleEmitter::storeMerged(ValueRange list, int64_t count) {
   k.barrier();
   k.ifThen(k.simdgroup() == 0, [&] {
     int64_t last = k.simdgroups * count - 1;
-    Index begin = min(k.lane() * count, k.index(last)).named("head");
-    Value exists = k.lane() < k.simdgroups;
-    SmallVector<Value> heads{k.select(exists, k.load(keys, begin), number(kBelow)),
-                             k.select(exists, k.load(indices, begin), number(kNowhere)), begin};
+    Index own = k.lane() * count;
+    Index begin = (k.simdgroups < kSimd ? min(own, k.index(last)) : own).named("head");
+    Value hasList = k.simdgroups < kSimd ? k.lane() < k.simdgroups : Value();
+    auto head = [&](Value memory, Value none) {
+      Value value = k.load(memory, begin);
+      return hasList ? k.select(hasList, value, none) : value;
+    };
+    SmallVector<Value> heads{head(keys, number(kBelow)), head(indices, number(kNowhere)), begin};
     k.carry("rank", k.index(0), k.index(count), 1, heads, "head", [&](Index rank, ValueRange head) {
       Logit top = best({head[0], head[1]});
       auto advance = [&] {

@@ -207,6 +207,14 @@ void KernelPrinter::printFor(scf::ForOp loop) {
   line() << "}\n";
 }
 
+/// The branch that is all there is in the other one's else.
+static scf::IfOp elseIf(scf::IfOp branch) {
+  if (!branch.elseBlock() || !llvm::hasSingleElement(branch.elseBlock()->without_terminator()))
+    return {};
+  auto next = dyn_cast<scf::IfOp>(branch.elseBlock()->front());
+  return next && branch.getNumResults() == 0 && next.getNumResults() == 0 ? next : scf::IfOp();
+}
+
 void KernelPrinter::printIf(scf::IfOp branch) {
   std::string condition = expression(branch.getCondition()).text;
   SmallVector<Value> results(branch.getResults());
@@ -220,6 +228,10 @@ void KernelPrinter::printIf(scf::IfOp branch) {
   };
   line() << "if (" << condition << ") {\n";
   print(*branch.thenBlock());
+  for (scf::IfOp next; (next = elseIf(branch)); branch = next) {
+    line() << "} else if (" << expression(next.getCondition()).text << ") {\n";
+    print(*next.thenBlock());
+  }
   if (branch.elseBlock() && (!results.empty() || !branch.elseBlock()->without_terminator().empty())) {
     line() << "} else {\n";
     print(*branch.elseBlock());

@@ -281,6 +281,7 @@ private:
 
   /// Not in the head of a loop, where it would say the same as a bound, and not of floats, which are never equal.
   void comparison(size_t i) {
+    size_t before = mutants.size();
     if (t[i] == "==" || t[i] == "!=") {
       if (t.all[i + 1].kind == Token::Number && !isFloat(i + 1))
         offByOne(Operator::Compare, {begin(i + 1), end(i + 1)});
@@ -291,7 +292,8 @@ private:
       return;
     }
     Span left = operand(i - 1, -1), right = operand(i + 1, 1);
-    mutants.back().dependsOnCall = dependsOnCall(left) || dependsOnCall(right);
+    if (mutants.size() > before)
+      mutants.back().dependsOnCall = dependsOnCall(left) || dependsOnCall(right);
     uses.insert(uses.end(), {left, right});
   }
 

@@ -132,6 +132,13 @@ static void addMatrix(TestWeights &weights, const std::string &name, PackedType 
     bool affine = layout.kind == Layout::Kind::Affine;
     for (int64_t i = 0; i < exist * cols; ++i)
       codes[i] = uint8_t(random() % uint64_t(levels));
+    // Some words are nothing but zeros or ones: a carry goes through all of them.
+    constexpr int64_t kRun = 128;
+    for (int64_t row = 0; row < exist; ++row)
+      for (int64_t first = 0; first < cols; first += kRun)
+        if (uint32_t kind = random() % 16; kind < 2)
+          std::fill_n(codes.begin() + row * cols + first, std::min(kRun, cols - first),
+                      kind == 0 ? 0 : uint8_t(levels - 1));
     for (int64_t i = 0; i < exist * groups; ++i) {
       float scale = size * (1 + 0.5f * uniform(random));
       scales[i] = f32ToF16(affine ? 2 * scale / float(levels) : scale);

@@ -158,6 +158,86 @@ gpu.module @control {
     gpu.return
   }
 
+  // A branch alone in an else is a condition more; with other statements, or with results, it is not.
+  // CHECK-LABEL: kernel void chain(
+  gpu.func @chain(%out: memref<64xi32, #global> {llvm.noalias, tq.name = "out"})
+      kernel attributes {known_block_size = array<i32: 32, 1, 1>} {
+    %i0 = arith.constant 0 : i32
+    %i1 = arith.constant 1 : i32
+    %c4 = arith.constant 4 : index
+    %c8 = arith.constant 8 : index
+    %c16 = arith.constant 16 : index
+    %lane = gpu.lane_id
+    // CHECK:      bool v0 = lane < 4u;
+    // CHECK-NEXT: bool v1 = lane < 8u;
+    // CHECK-NEXT: bool v2 = lane < 16u;
+    %below4 = arith.cmpi ult, %lane, %c4 : index
+    %below8 = arith.cmpi ult, %lane, %c8 : index
+    %below16 = arith.cmpi ult, %lane, %c16 : index
+    // CHECK-NEXT: if (v0) {
+    // CHECK-NEXT:   out[lane] = 0u;
+    // CHECK-NEXT: } else if (v1) {
+    // CHECK-NEXT:   out[lane] = 1u;
+    // CHECK-NEXT: } else {
+    // CHECK-NEXT:   out[lane + 8u] = 1u;
+    // CHECK-NEXT:   if (v2) {
+    // CHECK-NEXT:     out[lane] = 0u;
+    // CHECK-NEXT:   }
+    // CHECK-NEXT: }
+    scf.if %below4 {
+      memref.store %i0, %out[%lane] : memref<64xi32, #global>
+    } else {
+      scf.if %below8 {
+        memref.store %i1, %out[%lane] : memref<64xi32, #global>
+      } else {
+        %behind = arith.addi %lane, %c8 : index
+        memref.store %i1, %out[%behind] : memref<64xi32, #global>
+        scf.if %below16 {
+          memref.store %i0, %out[%lane] : memref<64xi32, #global>
+        }
+      }
+    }
+    // CHECK-NEXT: uint v3 = lane + 4u;
+    // CHECK-NEXT: if (v0) {
+    // CHECK-NEXT:   out[v3] = 0u;
+    // CHECK-NEXT: } else if (v2) {
+    // CHECK-NEXT:   out[v3] = 1u;
+    // CHECK-NEXT: }
+    %other = arith.addi %lane, %c4 : index
+    scf.if %below4 {
+      memref.store %i0, %out[%other] : memref<64xi32, #global>
+    } else {
+      scf.if %below16 {
+        memref.store %i1, %out[%other] : memref<64xi32, #global>
+      }
+    }
+    // CHECK-NEXT: uint v4;
+    // CHECK-NEXT: if (v1) {
+    // CHECK-NEXT:   v4 = 0u;
+    // CHECK-NEXT: } else {
+    // CHECK-NEXT:   uint v5;
+    // CHECK-NEXT:   if (v2) {
+    // CHECK-NEXT:     v5 = 1u;
+    // CHECK-NEXT:   } else {
+    // CHECK-NEXT:     v5 = 0u;
+    // CHECK-NEXT:   }
+    // CHECK-NEXT:   v4 = v5;
+    // CHECK-NEXT: }
+    // CHECK-NEXT: out[lane] = v4;
+    %value = scf.if %below8 -> (i32) {
+      scf.yield %i0 : i32
+    } else {
+      %inner = scf.if %below16 -> (i32) {
+        scf.yield %i1 : i32
+      } else {
+        scf.yield %i0 : i32
+      }
+      scf.yield %inner : i32
+    }
+    memref.store %value, %out[%lane] : memref<64xi32, #global>
+    gpu.return
+  }
+
   // CHECK-LABEL: kernel void search(
   gpu.func @search(%x: memref<64xi32, #global> {llvm.noalias, llvm.readonly, tq.name = "x"},
                    %out: memref<64xi32, #global> {llvm.noalias, tq.name = "out"})

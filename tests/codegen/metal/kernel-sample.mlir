@@ -58,9 +58,8 @@
 // CHECK-NEXT:   }
 // CHECK-NEXT:   threadgroup_barrier(mem_flags::mem_threadgroup);
 // CHECK-NEXT:   if (simdgroup == 0u) {
-// CHECK-NEXT:     uint from = min(lane, 31u);
-// CHECK-NEXT:     uint v7 = keys[from];
-// CHECK-NEXT:     uint v8 = indices[from];
+// CHECK-NEXT:     uint v7 = keys[lane];
+// CHECK-NEXT:     uint v8 = indices[lane];
 // CHECK-NEXT:     uint best_1 = v7;
 // CHECK-NEXT:     best_1 = uint(max(int(best_1), int(simd_shuffle_xor(best_1, 1u))));
 // CHECK-NEXT:     best_1 = uint(max(int(best_1), int(simd_shuffle_xor(best_1, 2u))));
@@ -179,10 +178,9 @@
 // CHECK-NEXT:   }
 // CHECK-NEXT:   threadgroup_barrier(mem_flags::mem_threadgroup);
 // CHECK-NEXT:   if (simdgroup == 0u) {
-// CHECK-NEXT:     uint head = min(lane * 40u, 1279u);
-// CHECK-NEXT:     bool v22 = lane < 32u;
-// CHECK-NEXT:     uint head0 = v22 ? keys[head] : 2147483648u;
-// CHECK-NEXT:     uint head1 = v22 ? indices[head] : 2147483647u;
+// CHECK-NEXT:     uint head = lane * 40u;
+// CHECK-NEXT:     uint head0 = keys[head];
+// CHECK-NEXT:     uint head1 = indices[head];
 // CHECK-NEXT:     uint head2 = head;
 // CHECK-NEXT:     for (uint rank = 0u; rank < 40u; rank += 1u) {
 // CHECK-NEXT:       uint best = head0;
@@ -197,24 +195,24 @@
 // CHECK-NEXT:       first = min(first, simd_shuffle_xor(first, 4u));
 // CHECK-NEXT:       first = min(first, simd_shuffle_xor(first, 8u));
 // CHECK-NEXT:       first = min(first, simd_shuffle_xor(first, 16u));
+// CHECK-NEXT:       uint v22;
 // CHECK-NEXT:       uint v23;
 // CHECK-NEXT:       uint v24;
-// CHECK-NEXT:       uint v25;
 // CHECK-NEXT:       if (head1 == first) {
 // CHECK-NEXT:         y[group * 48u + rank] = as_type<float>(int(best) < 0 ? 0u - best | 2147483648u : best);
 // CHECK-NEXT:         y1[group * 48u + rank] = first;
 // CHECK-NEXT:         uint next = min(head2 + 1u, 1279u);
-// CHECK-NEXT:         v23 = keys[next];
-// CHECK-NEXT:         v24 = indices[next];
-// CHECK-NEXT:         v25 = next;
+// CHECK-NEXT:         v22 = keys[next];
+// CHECK-NEXT:         v23 = indices[next];
+// CHECK-NEXT:         v24 = next;
 // CHECK-NEXT:       } else {
-// CHECK-NEXT:         v23 = head0;
-// CHECK-NEXT:         v24 = head1;
-// CHECK-NEXT:         v25 = head2;
+// CHECK-NEXT:         v22 = head0;
+// CHECK-NEXT:         v23 = head1;
+// CHECK-NEXT:         v24 = head2;
 // CHECK-NEXT:       }
-// CHECK-NEXT:       head0 = v23;
-// CHECK-NEXT:       head1 = v24;
-// CHECK-NEXT:       head2 = v25;
+// CHECK-NEXT:       head0 = v22;
+// CHECK-NEXT:       head1 = v23;
+// CHECK-NEXT:       head2 = v24;
 // CHECK-NEXT:     }
 // CHECK-NEXT:   }
 // CHECK-NEXT: }

@@ -101,18 +101,11 @@ static std::vector<JudgedModel> judgedModels() {
                                    {prompt, {"prefill", 25, 8}, prompt, seven},
                                    tokens,
                                    {pair}});
-  std::vector<Call> few = {token,
-                           {"verify", 2, 2},
-                           {"verify", 3, 3},
-                           {"verify", 4, 4},
-                           {"verify", 5, 5},
-                           {"verify", 6, 6},
-                           {"verify", 7, 7},
-                           {"verify", 8, 8},
-                           {"prefill", 17, 17},
-                           {"prefill", 32, 32},
-                           {"prefill", 33, 33},
-                           {"prefill", 43, 43}};
+  std::vector<Call> few(6, token); // of all three row blocks of the embedding
+  for (int64_t count : {2, 3, 4, 5, 6, 7, 8})
+    few.push_back({"verify", count, count});
+  for (int64_t count : {17, 32, 33, 43})
+    few.push_back({"prefill", count, count});
   auto chain = [](const char *name, const std::string &encoding, std::vector<int64_t> widths, std::vector<Call> calls) {
     return JudgedModel{
         .name = name, .source = linearChain(encoding, widths, encoding), .calls = std::move(calls), .maxOut = 64};

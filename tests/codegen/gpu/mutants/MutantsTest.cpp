@@ -37,6 +37,8 @@ TEST_F(Mutants, SampleIsKilled) {
   ASSERT_TRUE(reviews.ok()) << reviews.message();
   std::vector<Suspect> all = suspects(judges);
   ASSERT_GT(all.size(), 1000u);
+  for (Review &review : *reviews)
+    EXPECT_TRUE(std::ranges::any_of(all, [&](const Suspect &s) { return fits(review, s.mutant); })) << review.text;
   // Some of the kernels also run as they are, and must pass: else "killed" would mean nothing.
   std::set<const metal::KernelSource *> kernels;
   std::vector<const Suspect *> sample, unchanged;

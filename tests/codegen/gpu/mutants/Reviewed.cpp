@@ -37,10 +37,12 @@ Result<std::vector<Review>> tq::test::readReviews() {
   return parseReviews(text);
 }
 
+bool tq::test::fits(const Review &review, const metal::Mutant &mutant) {
+  return review.kind == nameOf(mutant.kind) && std::regex_match(mutant.kernel, review.kernel) &&
+         std::regex_search(mutant.was + " => " + mutant.is + " before " + mutant.next, review.change);
+}
+
 Review *tq::test::findReview(std::vector<Review> &reviews, const metal::Mutant &mutant) {
-  for (Review &review : reviews)
-    if (review.kind == nameOf(mutant.kind) && std::regex_match(mutant.kernel, review.kernel) &&
-        std::regex_search(mutant.was + " => " + mutant.is + " before " + mutant.next, review.change))
-      return &review;
-  return nullptr;
+  auto found = std::ranges::find_if(reviews, [&](const Review &review) { return fits(review, mutant); });
+  return found == reviews.end() ? nullptr : &*found;
 }

@@ -18,6 +18,7 @@ struct Review {
 };
 Result<std::vector<Review>> readReviews();
 Result<std::vector<Review>> parseReviews(const std::string &text);
+bool fits(const Review &review, const metal::Mutant &mutant);
 /// The first that fits, or null.
 Review *findReview(std::vector<Review> &reviews, const metal::Mutant &mutant);
 
