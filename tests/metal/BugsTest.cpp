@@ -224,6 +224,56 @@ const Snippet kSnippets[] = {
      "greater rank", 7},
     {"scalar_in_a_template", "template <class T> T twice(T v) { return v * 2.0f; }",
      "out[i] = twice(half4(1)).x + twice(in[i]);", "out[i + 64] = twice(half4(1)).x + twice(in[i]);", "out of bounds"},
+    // Components are memory locations of their own.
+    {"indexed_components", "",
+     "threadgroup float4 t[8];\nt[i / 4][i & 3] = in[i];\nthreadgroup_barrier(mem_flags::mem_threadgroup);\n"
+     "out[i] = t[i / 4][i & 3];",
+     "threadgroup float4 t[8];\nt[i / 4][i & 2] = in[i];\nthreadgroup_barrier(mem_flags::mem_threadgroup);\n"
+     "out[i] = t[i / 4][i & 3];",
+     "data race on threadgroup variable 't'", 6},
+    {"index_of_a_component", "", "device float4 *v = (device float4 *)out;\nv[i / 4][i & 3] = 1;",
+     "device float4 *v = (device float4 *)out;\nv[i / 4][i & 7] = 1;", "out of bounds: index 4", 6},
+    {"named_components", "",
+     "device float4 *v = (device float4 *)out;\nif (i < 8)\n  v[i].x = 1;\nif (i >= 24)\n  v[i - 24].y += 2;",
+     "device float4 *v = (device float4 *)out;\nif (i < 8)\n  v[i].x = 1;\nif (i >= 24)\n  v[i - 24].x += 2;",
+     "data race", 9},
+    {"swizzled_components", "",
+     "device half4 *v = (device half4 *)out;\nif (i < 8)\n  v[i].xz = half2(1);\nif (i >= 24)\n  v[i - 24].wy = "
+     "half2(2, 3);",
+     "device half4 *v = (device half4 *)out;\nif (i < 8)\n  v[i].xz = half2(1);\nif (i >= 24)\n  v[i - 24].wx = "
+     "half2(2, 3);",
+     "data race", 9},
+    {"components_that_are_read", "",
+     "device float4 *v = (device float4 *)out;\nif (i & 1)\n  v[i / 2].x = 1;\nelse\n  v[i / 2].w = v[i / 2].y + "
+     "dot(v[i / 2].yz, float2(1));",
+     "device float4 *v = (device float4 *)out;\nif (i & 1)\n  v[i / 2].x = 1;\nelse\n  v[i / 2].w = v[i / 2].y + "
+     "dot(v[i / 2].xz, float2(1));",
+     "data race", 7},
+    {"components_nobody_wrote", "",
+     "threadgroup half3 t[16];\nif (i & 1) t[i / 2].x = 1; else t[i / 2].z = 2;\n"
+     "threadgroup_barrier(mem_flags::mem_threadgroup);\nout[i] = t[i / 2].x + t[i / 2].z;",
+     "threadgroup half3 t[16];\nif (i & 1) t[i / 2].x = 1; else t[i / 2].z = 2;\n"
+     "threadgroup_barrier(mem_flags::mem_threadgroup);\nout[i] = t[i / 2].x + t[i / 2].y;",
+     "no thread has written", 8},
+    {"columns_of_a_matrix", "",
+     "threadgroup float2x2 m[8];\nm[i / 4][i >> 1 & 1][i & 1] = in[i];\n"
+     "threadgroup_barrier(mem_flags::mem_threadgroup);\nout[i] = m[i / 4][0].y;",
+     "threadgroup float2x2 m[8];\nm[i / 4][i >> 1 & 1][1] = in[i];\n"
+     "threadgroup_barrier(mem_flags::mem_threadgroup);\nout[i] = m[i / 4][0].y;",
+     "data race", 6},
+    // What real kernels do beside that.
+    {"vector_with_fewer_values", "", "float4 v = {in[i]}, w = {float2(2), 3};\nout[i] = v.x + v.w + w.z + w.w;",
+     "float4 v = {in[i]}, w = {float3(2), float2(3)};\nout[i] = v.x + v.w + w.z + w.w;", "too many elements"},
+    {"vector_of_vectors", "constant float4 kV = {float2(1), 2, 3};", "float4 v = {kV.xy, kV.z};\nout[i] = v.z + kV.w;",
+     "float4 v = {half2(kV.xy), kV.z};\nout[i] = v.z + kV.w;", "mixed element types"},
+    {"constexpr_table_by_pointer",
+     "constexpr constant float kTable[2] = {1, 2}; static float pick(constant float *p, int i) { return p[i]; }",
+     "out[i] = pick(kTable, 1);", "out[i] = pick(kTable, 2);", "constant 'kTable'", 3},
+    {"fraction_in_a_template", "template <class T> T third(T v) { return v * 0.1 + 0.2; }",
+     "out[i] = third(1.0f) == 1.0f * 0.1f + 0.2f ? 1 : in[i + 64];",
+     "out[i] = third(1.0f) == 1.0f * 0.1f + 0.3f ? 1 : in[i + 64];", "out of bounds"},
+    {"threadgroup_initialiser", "", "threadgroup float s[2];\nif (i < 2) s[i] = 0;\nout[i] = i < 2 ? s[i] : 1;",
+     "threadgroup float s[2] = {0};\nout[i] = i < 2 ? s[i] : 1;", "initialisers of threadgroup variables are not run"},
 };
 
 class Snippets : public testing::TestWithParam<Snippet> {};

@@ -9,10 +9,12 @@
 #include "tests/metal/Lints.h"
 #include "tests/metal/Rewrite.h"
 #include "tests/metal/Tools.h"
+#include "tests/metal/TypeNames.h"
+#include "tests/metal/Uninitialised.h"
 
 #include <fmt/format.h>
 
-#include <optional>
+#include <algorithm>
 
 using namespace tq;
 using namespace tq::metal;
@@ -20,7 +22,7 @@ using namespace tq::metal;
 namespace {
 
 /// A change to what is generated must change this.
-constexpr char kFormat[] = "17";
+constexpr char kFormat[] = "20";
 
 /// Of casts to scalars: an expression's operators become valid one after the other.
 constexpr int kMostRounds = 20;
@@ -102,8 +104,11 @@ public:
   Result<BuiltLibrary> run() {
     TQ_TRY_ASSIGN(clang, findClang());
     TQ_TRY_ASSIGN(shim, installShim());
-    std::string key = hashOf(
-        fmt::format("{}\n{}\n{}\n{}\n{}\n{}", kFormat, shim.hash, options.checked, options.version, clang, text));
+    std::string constants;
+    for (const auto &[index, value] : options.functionConstants)
+      constants += fmt::format("{}={};", index, value);
+    std::string key = hashOf(fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}", kFormat, shim.hash, options.checked,
+                                         options.run, options.version, constants, clang, text));
     bool cached = options.cached && text.find("#include \"") == text.npos; // what is included could change
     if (cached)
       if (auto library = loadBuild(key))
@@ -173,92 +178,24 @@ private:
     // `at` points into the line markers that clang wrote.
     bool included = preprocessed.find(shim.folder + "/headers/") != preprocessed.npos;
     tokens = lex(preprocessed, kTextFile);
-    reflection = reflect(tokens);
+    reflection = reflect(tokens, options.functionConstants);
     if (!included) {
       int line = tokens.size() ? tokens.line(0) : 1;
       return failure({{line, reflection.whereIs(line), "the text does not #include <metal_stdlib>", ""}});
     }
     std::vector<Finding> findings = reflection.findings;
-    for (Finding &f : lint(tokens, reflection, options.version))
-      findings.push_back(std::move(f));
+    for (auto more : {lint(tokens, reflection, options.version), lintBfloats(tokens, reflection),
+                      lintMembers(tokens, reflection, options.version)})
+      findings.insert(findings.end(), more.begin(), more.end());
     if (!findings.empty())
       return failure(findings);
-    if (reflection.kernels.empty())
+    if (std::ranges::none_of(reflection.functions, &FunctionText::isKernel))
       return failure(1, "the text has no kernel");
     library.deviceShift = smallestElement(tokens, "device");
     library.threadgroupShift = smallestElement(tokens, "threadgroup");
     for (const KernelText &k : reflection.kernels)
       library.kernels.push_back(k.kernel);
     return Status();
-  }
-
-  /// "May be uninitialised" where one lane's value goes to all: if (lane == 0) i = ...; i = simd_broadcast_first(i);
-  bool broadcasts(const Finding &finding) const {
-    if (finding.message.find("may be uninitialized") == finding.message.npos && !finding.useLine)
-      return false;
-    int line = finding.useLine ? finding.useLine : finding.line;
-    for (size_t i = 0; i < tokens.size(); ++i)
-      if (tokens.line(i) == line && (tokens[i].starts_with("simd_broadcast") || tokens[i] == "simd_shuffle" ||
-                                     tokens[i].starts_with("quad_broadcast")))
-        return true;
-    return false;
-  }
-
-  /// How many loops each token stands in.
-  std::vector<int> loopDepths() const {
-    std::vector<int> depth(tokens.size());
-    for (size_t i = 0; i < tokens.size(); ++i) {
-      if (tokens[i] != "for" && tokens[i] != "while" && tokens[i] != "do")
-        continue;
-      size_t body = tokens[i] == "do" ? i + 1 : tokens.closing(i + 1) + 1, end = body;
-      while (end < tokens.size() && tokens[end] != ";" && tokens[end] != "{")
-        end = tokens[end] == "(" || tokens[end] == "[" ? tokens.closing(end) + 1 : end + 1;
-      if (tokens[end] == "{")
-        end = tokens.closing(end);
-      for (size_t t = body; t < std::min(end, tokens.size()); ++t)
-        ++depth[t];
-    }
-    return depth;
-  }
-
-  /// "May be uninitialised" of a variable to which a loop gives a value: whether it always does, clang cannot know, and
-  /// running the kernel with garbage tells. MSL's own text fills vectors element by element (2.2.1).
-  bool filledInLoop(const Finding &finding) const {
-    if (finding.message.find("may be uninitialized") == finding.message.npos)
-      return false;
-    size_t open = finding.message.find('\'');
-    std::string_view name = std::string_view(finding.message).substr(open + 1);
-    name = name.substr(0, name.find('\''));
-    std::vector<int> depth = loopDepths();
-    auto isArgument = [&](size_t i) {
-      int open = 0;
-      while (i-- > 0 && tokens[i] != ";" && tokens[i] != "{" && tokens[i] != "}" && open <= 0)
-        open += tokens[i] == "(" ? 1 : tokens[i] == ")" ? -1 : 0;
-      return open > 0;
-    };
-    std::optional<size_t> declaration;
-    for (size_t i = 1; i < tokens.size() && tokens.line(i) <= finding.line; ++i)
-      if (tokens[i] == name && (tokens.isWord(i - 1) || tokens[i - 1] == "," || tokens[i - 1] == ">") &&
-          tokens[i - 1] != "return" && (tokens[i + 1] == ";" || tokens[i + 1] == "," || tokens[i + 1] == "[") &&
-          !isArgument(i))
-        declaration = i;
-    for (size_t i = declaration.value_or(tokens.size()); i < tokens.size(); ++i) {
-      if (tokens[i] != name || depth[i] <= depth[*declaration] || reflection.whereIs(tokens.line(i)) != finding.where)
-        continue;
-      size_t after = i + 1; // of v, v[j], v.x
-      if (tokens[after] == "[")
-        after = tokens.closing(after) + 1;
-      else if (tokens[after] == ".")
-        after += 2;
-      if (tokens[after] != "=")
-        continue;
-      bool usesItself = false; // sum = sum + x gives no value to what had none
-      for (size_t t = after; t < tokens.size() && tokens[t] != ";"; ++t)
-        usesItself |= tokens[t] == name;
-      if (!usesItself)
-        return true;
-    }
-    return false;
   }
 
   Status compile() {
@@ -281,7 +218,9 @@ private:
       TQ_TRY_ASSIGN(output, runTool(command, scratch.path()));
     }
     auto findings = readDiagnostics(output.error, &reflection);
-    std::erase_if(findings, [&](const Finding &f) { return broadcasts(f) || filledInLoop(f); });
+    std::erase_if(findings, [&](const Finding &f) {
+      return broadcastsOneLane(f, tokens) || (options.run && filledInLoop(f, tokens, reflection));
+    });
     if (!findings.empty())
       return failure(findings);
     if (output.code != 0)

@@ -96,6 +96,8 @@ json toJson(const Kernel &kernel) {
                           {"constant", p.isConstant},
                           {"const", p.isConst},
                           {"reference", p.isReference},
+                          {"absent", p.isAbsent},
+                          {"missing", p.missingConstant},
                           {"line", p.line}});
   return {{"name", kernel.name},
           {"line", kernel.line},
@@ -120,6 +122,8 @@ Kernel fromJson(const json &j) {
     p.isConstant = q.value("constant", false);
     p.isConst = q.value("const", false);
     p.isReference = q.value("reference", false);
+    p.isAbsent = q.value("absent", false);
+    p.missingConstant = q.value("missing", "");
     p.line = q.value("line", 0);
     kernel.parameters.push_back(std::move(p));
   }

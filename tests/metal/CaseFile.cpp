@@ -144,18 +144,20 @@ private:
       return triple(key, value, result.threadsPerThreadgroup);
     if (key == "threads")
       return triple(key, value, result.threads);
-    if (key != "threadgroup_memory" && key != "buffers" && key != "expect")
+    if (key != "threadgroup_memory" && key != "buffers" && key != "expect" && key != "function_constants")
       return fail(key, "unknown key");
     if (!value.is_object())
       return fail(key, "must be an object of indices, such as {\"0\": ...}");
     for (const auto &[slot, what] : value.items()) {
       std::string where = key + "." + slot;
-      int index = 0;
+      int index = 0, most = key == "function_constants" ? 65535 : 30;
       for (char c : slot)
-        index = c >= '0' && c <= '9' && index < 100 ? index * 10 + (c - '0') : 1000;
-      if (slot.empty() || index > 30)
-        return fail(where, "an index must be 0 to 30");
-      if (key == "buffers") {
+        index = c >= '0' && c <= '9' && index <= most ? index * 10 + (c - '0') : most + 1;
+      if (slot.empty() || index > most)
+        return fail(where, fmt::format("an index must be 0 to {}", most));
+      if (key == "function_constants") {
+        TQ_TRY_ASSIGN(result.functionConstants[index], functionConstant(where, what));
+      } else if (key == "buffers") {
         TQ_TRY(buffer(where, what, result.buffers[index]));
       } else if (key == "expect") {
         TQ_TRY(expectation(where, what, result.expected[index]));
@@ -166,6 +168,19 @@ private:
       }
     }
     return Status();
+  }
+
+  /// As MSL text.
+  Result<std::string> functionConstant(const std::string &where, const json &value) {
+    std::string text;
+    for (const json &part : value.is_array() ? value : json::array({value})) {
+      if (!part.is_number() && !part.is_boolean())
+        return fail(where, "must be a number, true or false, or a list of them for a vector");
+      text += (text.empty() ? "" : ", ") + part.dump();
+    }
+    if (text.empty())
+      return fail(where, "is empty");
+    return text;
   }
 
   Status triple(const std::string &key, const json &value, std::array<uint32_t, 3> &out) {

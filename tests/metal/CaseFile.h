@@ -6,6 +6,7 @@
 //
 // Paths are relative to the file. Numbers may be u8, i8, u16, i16, u32, i32, u64, i64, f16, f32; expectations the same
 // with or without _file. "threads": [x, y, z] in place of "threadgroups" asks for a grid in threads.
+// "function_constants": {"0": 3, "1": true, "2": 0.5, "3": [1, 2]} gives values to function constants by their indices.
 //===----------------------------------------------------------------------===//
 
 #ifndef TQ_TESTS_METAL_CASEFILE_H
@@ -34,6 +35,7 @@ struct Case {
   std::map<int, uint64_t> threadgroupMemory;
   std::map<int, std::vector<char>> buffers;
   std::map<int, Expectation> expected;
+  FunctionConstants functionConstants; ///< for Library::compile
 };
 
 Result<Case> readCase(const std::string &path);

@@ -3,6 +3,7 @@
 #include "tests/metal/Diagnostics.h"
 
 #include "tests/metal/IrText.h"
+#include "tests/metal/Rewrite.h"
 
 #include <fmt/format.h>
 
@@ -42,9 +43,20 @@ std::string translate(std::string text) {
       {"OpenCL C++ ", "MSL "},
       {"OpenCL ", "MSL "},
       {"C++ for ", ""},
+      {"'const constant ", "'constant "}, // see Rewrite.h
+      {" &thread'", " &'"},
   };
   for (auto [from, to] : kWords)
     replaceAll(text, from, to);
+  // 'threadgroup __msl_type_s' (aka 'threadgroup float[8]') is the rewriter's name for the latter.
+  for (size_t at = text.find("__msl_type_"); at != text.npos; at = text.find("__msl_type_", at + 1)) {
+    size_t open = text.rfind('\'', at), other = text.find("' (aka '", at), end = text.find("')", other);
+    if (open == text.npos || other == text.npos || end == text.npos || text.find('\'', at) != other)
+      continue;
+    text.erase(end + 1, 1);
+    text.erase(open, other + 7 - open);
+  }
+  replaceAll(text, "__msl_type_", "");
   // vec<float, 4> is float4 to everybody; a second spelling behind it says nothing new.
   for (size_t at = text.find("vec<"); at != text.npos; at = text.find("vec<", at + 1)) {
     size_t end = text.find('>', at), comma = text.find(", ", at);
@@ -256,6 +268,8 @@ std::vector<Finding> tq::metal::readDiagnostics(std::string_view output, const R
       continue;
     }
     if (!isError && !counts(*d))
+      continue;
+    if (contains(d->message, kThreadgroupPrefix)) // the variable's own name has the same error
       continue;
     if (d->message.find("too many errors") != d->message.npos || d->message.find("errors generated") != d->message.npos)
       continue;

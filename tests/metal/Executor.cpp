@@ -22,7 +22,8 @@ using namespace tq::metal;
 namespace {
 
 constexpr int kMostHostThreads = 4;
-constexpr uint64_t kGap = 256;                 ///< bytes between two bound ranges of a checked launch
+constexpr uint64_t kGap = 256;       ///< bytes between two bound ranges of a checked launch
+constexpr uintptr_t kNowhere = 4096; ///< aligned, not null, and nobody's: a parameter whose function constant is false
 constexpr uint64_t kThreadgroupAlignment = 16; ///< of setThreadgroupMemoryLength
 
 /// Buffers that overlap: one stretch of memory to the checker.
@@ -100,6 +101,14 @@ private:
       const Parameter &p = kernel.parameters[i];
       if (p.kind != Parameter::Buffer)
         continue;
+      if (!p.missingConstant.empty())
+        return failure(fmt::format("buffer({}) '{}' depends on function constant '{}', which has no value", p.index,
+                                   p.name, p.missingConstant),
+                       p.line);
+      if (p.isAbsent) {
+        plan.buffers[i] = reinterpret_cast<void *>(kNowhere);
+        continue;
+      }
       auto b = std::ranges::find(launch.buffers, p.index, &BufferBinding::index);
       if (b == launch.buffers.end() || !b->data || b->bytes == 0)
         return failure(fmt::format("buffer({}) '{}' is not bound", p.index, p.name), p.line);
@@ -359,7 +368,7 @@ Result<Library> Library::compile(std::string_view text, const CompileOptions &op
   std::vector<Finding> findings;
   for (Kernel &kernel : image->kernels) {
     for (const ImageVariable &v : module->statics)
-      if (std::string_view(v.name).starts_with(kernel.name + "::"))
+      if (kernelOf(v) == kernel.name)
         kernel.threadgroupBytes += v.bytes;
     if (kernel.threadgroupBytes > kThreadgroupLimit)
       findings.push_back(

@@ -24,6 +24,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -40,23 +41,30 @@ struct Parameter {
   bool isConstant = false; ///< in the constant address space
   bool isConst = false;    ///< the kernel cannot write through it
   bool isReference = false;
+  bool isAbsent = false;       ///< its [[function_constant(c)]] is false
+  std::string missingConstant; ///< or depends on this function constant, which has no value
   int line = 0;
 };
 
 struct Kernel {
-  std::string name;
+  std::string name; ///< of [[host_name]], or else the function's with its namespaces
   int line = 0;
   uint32_t maxTotalThreads = 1024; ///< [[max_total_threads_per_threadgroup(n)]]
   std::vector<Parameter> parameters;
   uint64_t threadgroupBytes = 0; ///< declared in the kernel's body
 };
 
+/// Values of function constants by their indices, as MSL text: "3", "true", "0.5", "1, 2, 3" for a vector.
+using FunctionConstants = std::map<int, std::string>;
+
 struct CompileOptions {
   std::string name = "kernel.metal"; ///< how findings call the text
   bool checked = true;               ///< false: the fast build
+  bool run = true;                   ///< kernels run afterwards: what the run finds better is left to it
   int version = 310;                 ///< MSL version: 310 for 3.1
   std::string includeFolder = {};    ///< of #include "..."; none if empty
-  bool cached = true;                ///< false: built anew and not kept, for texts that nobody compiles twice
+  FunctionConstants functionConstants = {};
+  bool cached = true; ///< false: built anew and not kept, for texts that nobody compiles twice
 };
 
 /// Bytes that a kernel sees at [[buffer(index)]]: what setBuffer with an offset or setBytes binds.
@@ -100,7 +108,8 @@ class LibraryImage;
 
 class Library {
 public:
-  /// Lints and builds the text. Builds are cached in $XDG_CACHE_HOME/tq/metal or ~/.cache/tq/metal.
+  /// Lints and builds the text; a function constant's value that its type does not have is a finding, too. Builds are
+  /// cached in $XDG_CACHE_HOME/tq/metal or ~/.cache/tq/metal.
   static Result<Library> compile(std::string_view text, const CompileOptions &options = {});
 
   const std::vector<Kernel> &kernels() const;

@@ -4,7 +4,7 @@
 
 #include "tests/metal/Diagnostics.h"
 #include "tests/metal/Imports.h"
-#include "tests/metal/Rewrite.h"
+#include "tests/metal/Thunks.h"
 #include "tests/metal/Tools.h"
 
 #include <fmt/format.h>
@@ -67,7 +67,7 @@ Module::~Module() {
 }
 
 Thunk Module::thunk(const std::string &kernel) const {
-  return reinterpret_cast<Thunk>(dlsym(handle, (kThunkPrefix + kernel).c_str()));
+  return reinterpret_cast<Thunk>(dlsym(handle, thunkName(kernel).c_str()));
 }
 
 void Module::setPoison(uint8_t byte) {

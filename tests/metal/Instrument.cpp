@@ -3,23 +3,25 @@
 #include "tests/metal/Instrument.h"
 
 #include "tests/metal/IrChecks.h"
+#include "tests/metal/IrComponents.h"
 #include "tests/metal/IrFindings.h"
 #include "tests/metal/IrTables.h"
 #include "tests/metal/Rewrite.h"
+#include "tests/metal/Thunks.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 using namespace tq::metal;
 
 namespace {
 
-constexpr char kKernelPrefix[] = "__clang_ocl_kern_imp_"; ///< clang's body of a kernel
-constexpr int kGroupOffset = 1000000;                     ///< attribute groups made here
-constexpr int kConstantGap = 4096;                        ///< bytes before and behind a constant
-constexpr int kThreadgroupGap = (32 << 10) + 320;         ///< bytes between two threadgroup variables; see Worker.cpp
+constexpr int kGroupOffset = 1000000;             ///< attribute groups made here
+constexpr int kConstantGap = 4096;                ///< bytes before and behind a constant
+constexpr int kThreadgroupGap = (32 << 10) + 320; ///< bytes between two threadgroup variables; see Worker.cpp
 
 class Instrumenter {
 public:
@@ -29,6 +31,7 @@ public:
 
   Instrumented run() {
     out.reserve(ir.size() * 2);
+    findKernels();
     if (checked)
       findPointed();
     forEachLine(ir, [&](std::string_view line) { step(line); });
@@ -68,6 +71,8 @@ private:
   }
 
   void endFunction() {
+    std::vector<std::string> split = splitComponents(lines, checked);
+    lines.assign(split.begin(), split.end());
     if (checked)
       checks.function(function, lines);
     for (std::string_view line : lines)
@@ -81,26 +86,62 @@ private:
 
   void global(std::string_view line) {
     std::string_view name = line.substr(0, line.find(' '));
-    size_t variable = line.find(" global "), constant = line.find(" constant ");
-    if (variable != line.npos && contains(line.substr(0, variable), "internal") && contains(line, " undef")) {
-      std::string_view type = leadingType(line.substr(variable + 8));
-      std::string_view align = contains(line, ", align ") ? line.substr(line.rfind(", align ")) : std::string_view();
-      put(fmt::format("{} = internal global {} zeroinitializer, section \".bss.msl_threadgroup\"{}", name, type,
-                      align));
-      put(fmt::format("@__msl_gap{} = internal global [{} x i8] zeroinitializer, section \".bss.msl_threadgroup\"",
-                      statics.size(), kThreadgroupGap));
-      statics.push_back({std::string(name), std::string(type)});
+    size_t constant = line.find(" constant ");
+    if (contains(name, kThreadgroupPrefix))
+      return threadgroupVariable(name, line.substr(constant + 10));
+    if (contains(line, " external ") && undefinedConstant(name, line))
       return;
-    }
     bool numbered = name.size() > 1 && name[1] >= '0' && name[1] <= '9';
     bool named = checked && constant != line.npos && !numbered && !name.starts_with("@.") &&
                  !name.starts_with("@llvm.") && !contains(line.substr(0, constant), "external");
     if (named)
-      constants.push_back({std::string(name), std::string(leadingType(line.substr(constant + 10)))});
+      constants.push_back(
+          {std::string(name), std::string(leadingType(line.substr(constant + 10))), variableName(plain(name))});
     if (named && pointed.contains(name))
       pad(name, line.substr(constant + 10));
     else
       put(line);
+  }
+
+  /// "@_ZTS1a" and "@\"...\"" without the signs.
+  static std::string_view plain(std::string_view name) {
+    name.remove_prefix(1);
+    return name.starts_with("\"") ? name.substr(1, name.size() - 2) : name;
+  }
+
+  /// What Rewrite.cpp makes of one: @_ZZ1kPU8CLglobalfE21__msl_threadgroup_sum, in C++'s mangling with the length.
+  void threadgroupVariable(std::string_view name, std::string_view typeAndValue) {
+    std::string_view type = leadingType(typeAndValue);
+    put(fmt::format("{} = internal global {} zeroinitializer, section \".bss.msl_threadgroup\"{}", name, type,
+                    typeAndValue.substr(typeAndValue.rfind(", align "))));
+    put(fmt::format("@__msl_gap{} = internal global [{} x i8] zeroinitializer, section \".bss.msl_threadgroup\"",
+                    statics.size(), kThreadgroupGap));
+    size_t prefix = name.find(kThreadgroupPrefix), digits = prefix;
+    while (name[digits - 1] >= '0' && name[digits - 1] <= '9')
+      --digits;
+    size_t length = static_cast<size_t>(toInt(name.substr(digits)));
+    std::string variable(name.substr(prefix, length).substr(sizeof(kThreadgroupPrefix) - 1));
+    for (const auto &[function, kernel] : kernels) // _Z1k... of _ZZ1k...E
+      if (name.starts_with(fmt::format("@_ZZ{}E", std::string_view(function).substr(2))))
+        variable = kernel + "::" + variable;
+    statics.push_back({std::string(name), std::string(type), variable});
+  }
+
+  /// A function constant without a value: memory, of which IrChecks tells the reads.
+  bool undefinedConstant(std::string_view name, std::string_view line) {
+    std::string called = demangle(plain(name));
+    std::string missing = reflection.missing(called);
+    if (missing.empty())
+      return false;
+    std::string message =
+        called == missing || called.ends_with("::" + missing)
+            ? fmt::format("function constant '{}' has no value", missing)
+            : fmt::format("'{}' depends on function constant '{}', which has no value", called, missing);
+    put(fmt::format("{} = internal global {} zeroinitializer", name,
+                    leadingType(line.substr(line.find(" constant ") + 10))));
+    put(fmt::format("@__msl_missing.{} = private unnamed_addr constant [{} x i8] c\"{}\\00\"", plain(name),
+                    message.size() + 1, message));
+    return true;
   }
 
   /// A constant that is reached through a pointer, with room on both sides. No constant to LLVM, because
@@ -131,6 +172,30 @@ private:
 
   // --- functions -----------------------------------------------------------
 
+  /// The last call of each thunk.
+  void findKernels() {
+    std::map<std::string, std::string, std::less<>> names;
+    for (const KernelText &k : reflection.kernels)
+      names[thunkName(k.kernel.name)] = k.kernel.name;
+    std::string kernel, last;
+    forEachLine(ir, [&](std::string_view line) {
+      if (line.starts_with("define ")) {
+        auto thunk = names.find(symbolIn(line));
+        kernel = thunk == names.end() ? "" : thunk->second;
+      } else if (!kernel.empty() && contains(line, " call ") && !contains(line, "@llvm.")) {
+        last = std::string(symbolIn(line));
+      } else if (!kernel.empty() && line.starts_with("}")) {
+        kernels[last] = kernel;
+      }
+    });
+  }
+
+  /// "f" of "define void @f(ptr %x) {" or a call.
+  static std::string_view symbolIn(std::string_view line) {
+    std::string_view symbol = between(line, "@", "(");
+    return symbol.starts_with("\"") ? symbol.substr(1, symbol.size() - 2) : symbol;
+  }
+
   void define(std::string_view line) {
     size_t at = line.find('@');
     function = std::string(line.substr(at + 1, line.find('(', at) - at - 1));
@@ -138,8 +203,8 @@ private:
     if (dbg != line.npos)
       graph.subprograms[function] = std::string(line.substr(dbg + 5, line.find(' ', dbg + 5) - dbg - 5));
     graph.calls[function];
-    bool isKernel = function.starts_with(kKernelPrefix) || contains(line, "spir_kernel");
-    bool isThunk = function.starts_with(kThunkPrefix);
+    bool isKernel = kernels.contains(function);
+    bool isThunk = symbolIn(line).starts_with(kThunkPrefix);
     if (!checked || (!isKernel && !isThunk)) {
       put(line);
       return;
@@ -199,6 +264,7 @@ private:
   std::string out, function;
   std::vector<std::string_view> lines; ///< of the function
   CallGraph graph;
+  std::map<std::string, std::string> kernels; ///< by the function's symbol
   std::vector<IrVariable> statics, constants;
   std::set<std::string, std::less<>> pointed; ///< names that are reached through pointers
   std::vector<Finding> findings;

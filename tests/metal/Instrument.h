@@ -4,13 +4,14 @@
 //   - threadgroup variables of kernels move to a section of their own, with gaps
 //     between them, and into a table that the executor reads;
 //   - the functions of Imports.def become jumps through a table;
+//   - what touches a component of a vector touches no other (IrComponents.h);
 // and for the checker:
 //   - every function is inlined, so that a place in the code is a place in the text;
 //   - what uninitialised variables hold is read from __msl_poison at run time;
 //   - shift counts are compared with the width (OpenCL masks them in silence);
 //   - private arrays that are used through pointers get room around them that nothing may touch;
 //   - indices of vector elements are compared with their number, divisors of vectors with zero;
-//   - accesses wider than 16 bytes, which ThreadSanitizer's pass leaves out, are told.
+//   - accesses of sizes that ThreadSanitizer's pass leaves out, more than 16 bytes or three elements, are told.
 //
 // Text, because a pass plugin would tie the executor to LLVM's libraries.
 //===----------------------------------------------------------------------===//
@@ -35,6 +36,11 @@ struct ImageVariable {
   uint64_t bytes;
   const char *name;
 };
+inline std::string_view kernelOf(const ImageVariable &v) {
+  std::string_view name = v.name;
+  size_t colons = name.rfind("::");
+  return colons == name.npos ? std::string_view() : name.substr(0, colons);
+}
 
 } // namespace tq::metal
 

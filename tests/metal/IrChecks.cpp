@@ -2,6 +2,8 @@
 
 #include "tests/metal/IrChecks.h"
 
+#include "tests/metal/IrTables.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -41,7 +43,8 @@ void IrChecks::function(std::string_view name, const std::vector<std::string_vie
       std::string_view variable = arrays.contains(base) ? base : isElement ? elements[base] : std::string_view();
       if (variable.empty())
         continue;
-      bool numbered = address[1] >= '0' && address[1] <= '9'; // of the initialisation, not of the text
+      // Of the initialisation or IrComponents.cpp, not of the text.
+      bool numbered = (address[1] >= '0' && address[1] <= '9') || address.starts_with("%__");
       if (address.starts_with("%arraydecay") || (base == variable && isElement && isScalar(type) && !numbered))
         pointedVariables.insert(std::string(variable));
       elements[address] = variable;
@@ -94,6 +97,7 @@ void IrChecks::instruction(std::string_view line) {
   }
   if (!metadata.autoInit.empty() && contains(line, metadata.autoInit) && poison(line))
     return;
+  missingConstant(line);
   shift(line);
   element(line);
   zeroDivisor(line);
@@ -125,6 +129,16 @@ bool IrChecks::poison(std::string_view line) {
                   bytes, rest));
   usesMemset = true;
   return true;
+}
+
+/// %0 = load i32, ptr @n of a function constant without a value
+void IrChecks::missingConstant(std::string_view line) {
+  if (!contains(line, " = load ") || !contains(line, ", ptr @"))
+    return;
+  std::string_view symbol = between(line, ", ptr @", ",");
+  if (reflection.missing(demangle(symbol)).empty())
+    return;
+  put(fmt::format("  call void @__msl_missing_constant(ptr @__msl_missing.{}){}", symbol, debugTail(line)));
 }
 
 /// %shl.mask = and i32 %count, 31
@@ -212,7 +226,7 @@ void IrChecks::wide(std::string_view line) {
   int count = toInt(between(type, "<", " "));
   std::string_view element = between(type, "x ", ">");
   int bytes = count * (element == "double" ? 8 : element.starts_with("i") ? toInt(element.substr(1)) / 8 : 4);
-  if (bytes <= 16)
+  if (bytes <= 16 && (bytes & (bytes - 1)) == 0)
     return;
   size_t pointer = line.find(", ptr ");
   std::string_view address = line.substr(pointer + 6, line.find(',', pointer + 6) - pointer - 6);
@@ -254,6 +268,7 @@ void IrChecks::definitions(std::string_view ir) {
       "}\n"
       "declare void @__msl_bad_shift(i64, i64) noreturn nounwind\n"
       "declare void @__msl_bad_index(i64, i64) noreturn nounwind\n"
+      "declare void @__msl_missing_constant(ptr) noreturn nounwind\n"
       "declare void @__msl_access(ptr, i64, i64) nounwind\n"
       "declare void @__msl_add_red_zones(ptr, i64) nounwind\n"
       "declare void @__msl_drop_red_zones(ptr) nounwind");

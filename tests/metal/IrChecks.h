@@ -29,6 +29,7 @@ private:
   void put(std::string_view line) { (out += line) += '\n'; }
   void pad(std::string_view line, const std::string &variable);
   bool poison(std::string_view line);
+  void missingConstant(std::string_view line);
   void shift(std::string_view line);
   void element(std::string_view line);
   void zeroDivisor(std::string_view line);

@@ -128,9 +128,10 @@ std::vector<Finding> tq::metal::findUndefined(std::string_view ir, const Reflect
     }
   });
   std::vector<Finding> findings;
-  for (const auto &[symbol, line] : undefined)
-    if (line)
-      findings.push_back({line, reflection.whereIs(line),
-                          fmt::format("'{}' is declared, but not defined", demangle(symbol.substr(1))), ""});
+  for (const auto &[symbol, line] : undefined) {
+    std::string name = demangle(symbol.substr(1));
+    if (line && reflection.missing(name).empty())
+      findings.push_back({line, reflection.whereIs(line), fmt::format("'{}' is declared, but not defined", name), ""});
+  }
   return findings;
 }

@@ -29,25 +29,10 @@ constexpr std::string_view kImports[] = {
 #undef TQ_IMPORT
 };
 
-/// "k(float*, unsigned int)::tile" as "k::tile".
-std::string variableName(std::string_view symbol) {
-  std::string plain = demangle(symbol);
-  size_t last = plain.rfind("::");
-  if (last == plain.npos)
-    return plain;
-  std::string function = plain.substr(0, plain.find_first_of("(<"));
-  if (function.size() > last)
-    function = plain.substr(0, last);
-  return function + plain.substr(last);
-}
-
 std::string table(const char *name, const std::vector<IrVariable> &variables) {
   std::string out, entries;
   for (size_t i = 0; i < variables.size(); ++i) {
-    std::string symbol = variables[i].symbol.substr(1);
-    if (symbol.starts_with("\""))
-      symbol = symbol.substr(1, symbol.size() - 2);
-    std::string text = variableName(symbol);
+    const std::string &text = variables[i].name;
     out +=
         fmt::format("@{}.{} = private unnamed_addr constant [{} x i8] c\"{}\\00\"\n", name, i, text.size() + 1, text);
     entries += fmt::format("{}{{ ptr, i64, ptr }} {{ ptr {}, i64 ptrtoint (ptr getelementptr ({}, ptr null, i32 1) "
@@ -61,6 +46,17 @@ std::string table(const char *name, const std::vector<IrVariable> &variables) {
 }
 
 } // namespace
+
+std::string tq::metal::variableName(std::string_view symbol) {
+  std::string plain = demangle(symbol);
+  size_t last = plain.rfind("::");
+  if (last == plain.npos)
+    return plain;
+  std::string function = plain.substr(0, plain.find_first_of("(<"));
+  if (function.size() > last)
+    function = plain.substr(0, last);
+  return function + plain.substr(last);
+}
 
 std::string tq::metal::variableTables(const std::vector<IrVariable> &statics,
                                       const std::vector<IrVariable> &constants) {

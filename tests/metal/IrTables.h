@@ -14,10 +14,13 @@ namespace tq::metal {
 /// A symbol as it is written in the text.
 std::string demangle(std::string_view symbol);
 
-/// A global of the IR: "@_ZZ1kE4tile", "[32 x float]".
+/// A global of the IR: "@_ZZ1kPU8CLglobalfE4tile", "[32 x float]", "k::tile".
 struct IrVariable {
-  std::string symbol, type;
+  std::string symbol, type, name;
 };
+
+/// A variable of a function as the text calls it: "k::tile", likewise of instances of k.
+std::string variableName(std::string_view symbol);
 
 /// __msl_statics and __msl_constants, with sizes and names; __msl_poison; room for the imports.
 std::string variableTables(const std::vector<IrVariable> &statics, const std::vector<IrVariable> &constants);

@@ -121,6 +121,19 @@ Tokens tq::metal::lex(std::string_view preprocessed, const std::string &mainFile
   return Lexer(preprocessed, mainFile).run();
 }
 
+bool Tokens::isFloatLiteral(size_t i) const {
+  if (i >= size() || all[i].kind != Token::Number)
+    return false;
+  std::string_view text = all[i].text;
+  bool hex = text.starts_with("0x") || text.starts_with("0X");
+  return text.find_first_of(hex ? ".pP" : ".eE") != text.npos || (!hex && text.find_first_of("fFhH") != text.npos);
+}
+
+bool Tokens::startsStatement(size_t i) const {
+  std::string_view before = (*this)[i - 1];
+  return before == ";" || before == "{" || before == "}" || before == "const" || before == "constexpr";
+}
+
 size_t Tokens::closing(size_t i) const {
   int depth = 0;
   for (; i < size(); ++i) {
@@ -141,6 +154,7 @@ size_t Tokens::closing(size_t i) const {
 
 size_t Tokens::closingAngle(size_t i) const {
   int depth = 0;
+  bool isHead = i > 0 && all[i - 1].text == "template"; // nothing else can be meant there
   for (; i < size(); ++i) {
     std::string_view t = all[i].text;
     if (t == "<")
@@ -149,7 +163,7 @@ size_t Tokens::closingAngle(size_t i) const {
       return i;
     else if (t == "(" || t == "[" || t == "{")
       i = closing(i);
-    else if (t == ";" || t == ")" || t == "}" || t == "&&" || t == "||")
+    else if (t == ";" || t == ")" || t == "}" || (!isHead && (t == "&&" || t == "||")))
       return size();
   }
   return size();

@@ -32,10 +32,19 @@ struct Tokens {
   std::string_view operator[](size_t i) const { return i < all.size() ? all[i].text : std::string_view(); }
   int line(size_t i) const { return all.empty() ? 1 : i < all.size() ? all[i].line : all.back().line; }
   bool isWord(size_t i) const { return i < all.size() && all[i].kind == Token::Word; }
+  /// 1.0, 1e3f, 2.h: not 0x1f.
+  bool isFloatLiteral(size_t i) const;
+  /// Token i may be the first of a statement.
+  bool startsStatement(size_t i) const;
   /// From an opening bracket at i to its partner; size() if there is none.
   size_t closing(size_t i) const;
   /// From the `<` of template arguments to their `>`; size() if this is no such list.
   size_t closingAngle(size_t i) const;
+};
+
+/// [begin, end) in the tokens.
+struct TokenRange {
+  size_t begin = 0, end = 0;
 };
 
 Tokens lex(std::string_view preprocessed, const std::string &mainFile);

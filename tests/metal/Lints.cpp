@@ -2,6 +2,8 @@
 
 #include "tests/metal/Lints.h"
 
+#include "tests/metal/TypeNames.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -70,6 +72,11 @@ bool isSpace(std::string_view s) {
          s == "ray_data";
 }
 
+Finding finding(const Tokens &t, const Reflection &reflection, int line, int file, std::string message) {
+  return {line, reflection.whereIs(line, file), std::move(message),
+          file == 0 ? "" : t.files[static_cast<size_t>(file)]};
+}
+
 class Linter {
 public:
   Linter(const Tokens &tokens, const Reflection &reflection, int version)
@@ -90,27 +97,20 @@ public:
       components(i);
       vectorLiterals(i);
       pointers(i);
-      bfloatVariables(i);
     }
     for (const Token &pragma : t.pragmas)
       if (pragma.text.find(" OPENCL ") != pragma.text.npos)
-        say(pragma.line, pragma.file, "#pragma OPENCL is OpenCL; MSL has no extensions to enable");
+        findings.push_back(finding(t, reflection, pragma.line, pragma.file,
+                                   "#pragma OPENCL is OpenCL; MSL has no extensions to enable"));
     for (TokenRange range : reflection.initialisers)
       initialiser(range);
-    for (const FunctionText &f : reflection.functions)
-      if (f.isMember)
-        methods[f.name].push_back(&f);
     for (const FunctionText &f : reflection.functions)
       body(f);
     return std::move(findings);
   }
 
 private:
-  void say(size_t i, std::string message) { say(t.line(i), i < t.size() ? t.all[i].file : 0, std::move(message)); }
-  void say(int line, int file, std::string message) {
-    findings.push_back({line, reflection.whereIs(line, file), std::move(message),
-                        file == 0 ? "" : t.files[static_cast<size_t>(file)]});
-  }
+  void say(size_t i, std::string message) { findings.push_back(findingAt(t, reflection, i, std::move(message))); }
 
   void words(size_t i) {
     if (t.all[i].kind == Token::Number && t[i].size() > 2 && !t[i].starts_with("0x1p") &&
@@ -119,7 +119,7 @@ private:
     if (t.all[i].kind == Token::Number && (t[i].ends_with("f16") || t[i].ends_with("f32") || t[i].ends_with("f64")) &&
         !t[i].starts_with("0x"))
       say(i, fmt::format("{} has a suffix that MSL does not know; half is h, bfloat is bf", t[i]));
-    if (isFloatLiteral(i) && (t[i].back() == 'l' || t[i].back() == 'L'))
+    if (t.isFloatLiteral(i) && (t[i].back() == 'l' || t[i].back() == 'L'))
       say(i, std::string(kBanned.at("double")));
     if (!t.isWord(i))
       return;
@@ -139,14 +139,6 @@ private:
     else if (s.starts_with("__builtin_") && s != "__builtin_expect" && s != "__builtin_assume" &&
              s != "__builtin_unreachable" && s != "__builtin_assume_aligned")
       say(i, fmt::format("{} is a clang builtin, not MSL", s));
-  }
-
-  /// 1.0, 1e3f, 2.h: not 0x1f.
-  bool isFloatLiteral(size_t i) const {
-    if (i >= t.size() || t.all[i].kind != Token::Number)
-      return false;
-    bool hex = t[i].starts_with("0x") || t[i].starts_with("0X");
-    return t[i].find_first_of(hex ? ".pP" : ".eE") != t[i].npos || (!hex && t[i].find_first_of("fFhH") != t[i].npos);
   }
 
   /// An expression begins at i, unlike what qualifies a function's declarator.
@@ -312,192 +304,17 @@ private:
 
   void body(const FunctionText &f) {
     for (size_t i = f.body.begin; i < f.body.end; ++i) {
-      if (!atStatement(i))
+      if (!t.startsStatement(i))
         continue;
       if (t[i] == "static" || t[i] == "constant")
         local(i, f.body.end);
+      if (t[i] == "threadgroup")
+        initialised(i, f.body.end);
     }
-    std::string_view returned = f.nameAt > 0 ? t[f.nameAt - 1] : "";
-    std::map<std::string_view, Object> objects = objectsOf(f);
     for (size_t i = f.body.begin; i < f.body.end; ++i) {
       lambda(i);
       kernelCall(f, i);
-      methodCall(objects, i);
-      if (returned == "bfloat" && t[i] == "return")
-        bfloatValue({i + 1, statementEnd(i + 1)});
-      if (bfloats.contains(t[i]) && t[i + 1] == "=" && atStatement(i) && isBfloat(f, t[i]))
-        bfloatValue({i + 2, statementEnd(i + 2)});
     }
-  }
-
-  // --- bfloat: no float becomes one by itself (MSL 2.22), not even a literal -----------------
-
-  /// The end of an initialiser or a returned value.
-  size_t statementEnd(size_t i) const {
-    while (i < t.size() && t[i] != ";" && t[i] != "," && t[i] != "}")
-      i = t[i] == "(" || t[i] == "[" || t[i] == "{" ? t.closing(i) + 1 : i + 1;
-    return i;
-  }
-
-  /// bfloat a = 1, b[2] = {2, 3};
-  void bfloatVariables(size_t i) {
-    if (t[i] != "bfloat")
-      return;
-    for (size_t name = i + 1; t.isWord(name);) {
-      bfloats.insert(t[name]);
-      size_t value = name + 1;
-      while (t[value] == "[")
-        value = t.closing(value) + 1;
-      if (t[value] == "=")
-        ++value;
-      else if (t[value] != "{" && t[value] != ",")
-        return;
-      size_t end = statementEnd(value);
-      if (t[value] == "{")
-        for (size_t element = value + 1; element < t.closing(value); element = statementEnd(element) + 1)
-          bfloatValue({element, statementEnd(element)});
-      else
-        bfloatValue({value, end});
-      if (t[end] != ",")
-        return;
-      name = end + 1;
-    }
-  }
-
-  /// Every declaration of the name in the function is a bfloat's.
-  bool isBfloat(const FunctionText &f, std::string_view name) const {
-    bool found = false;
-    for (size_t i = f.nameAt + 1; i < f.body.end; ++i)
-      if (t[i] == name && t.isWord(i - 1) && t[i - 1] != "return" && t[i - 1] != "else") {
-        if (t[i - 1] != "bfloat")
-          return false;
-        found = true;
-      }
-    return found;
-  }
-
-  /// A literal, or one in an arm of ?:.
-  void bfloatValue(TokenRange range, int depth = 0) {
-    for (;;) {
-      if (t[range.begin] == "(" && t.closing(range.begin) + 1 == range.end)
-        --range.end;
-      else if (t[range.begin] != "-" && t[range.begin] != "+")
-        break;
-      ++range.begin;
-    }
-    std::string_view literal = t[range.begin];
-    if (range.begin + 1 == range.end && isFloatLiteral(range.begin) && !literal.ends_with("bf") &&
-        !literal.ends_with("BF") && !literal.ends_with("h") && !literal.ends_with("H"))
-      say(range.begin,
-          fmt::format("{0} does not become a bfloat by itself; write bfloat({0}), or the suffix bf", literal));
-    size_t arm = range.end; // what ends in ? is a condition, in : or nothing a value
-    for (size_t i = range.begin; i < range.end; ++i) {
-      if (t[i] == "(" || t[i] == "[" || t[i] == "{") {
-        i = t.closing(i);
-      } else if (t[i] == "?" || (t[i] == ":" && arm < range.end)) {
-        if (t[i] == ":" && depth < 50)
-          bfloatValue({arm, i}, depth + 1);
-        arm = i + 1;
-      }
-    }
-    if (arm < range.end && depth < 50)
-      bfloatValue({arm, range.end}, depth + 1);
-  }
-
-  // --- member functions: `this` is in thread memory before MSL 4.1 ---------------------------
-
-  /// A variable for an object that is not in thread memory.
-  struct Object {
-    bool pointer = false, array = false;
-    std::string_view space;
-  };
-
-  static bool isFarSpace(std::string_view s) { return s == "device" || s == "constant" || s == "threadgroup"; }
-
-  /// The type of an object after its address space, [const] S [const]: the token behind it, or 0.
-  size_t objectType(size_t i) const {
-    while (t[i] == "const" || t[i] == "volatile" || t[i] == "struct")
-      ++i;
-    if (!reflection.structs.contains(t[i]))
-      return 0;
-    i = t[i + 1] == "<" ? t.closingAngle(i + 1) + 1 : i + 1;
-    return t[i] == "const" ? i + 1 : i;
-  }
-
-  std::map<std::string_view, Object> objectsOf(const FunctionText &f) const {
-    std::map<std::string_view, Object> objects;
-    for (size_t i = f.nameAt + 1; i < f.body.end; ++i) {
-      size_t after = isFarSpace(t[i]) ? objectType(i + 1) : 0;
-      if (after == 0)
-        continue;
-      bool pointer = t[after] == "*";
-      size_t name = pointer || t[after] == "&" ? after + 1 : after;
-      while (t[name] == "const" || t[name] == "restrict" || t[name] == "__restrict")
-        ++name;
-      if (t.isWord(name))
-        objects[t[name]] = {pointer, t[name + 1] == "[", t[i]};
-    }
-    return objects;
-  }
-
-  /// Every member function of the name is one of thread memory: no address space behind its parameters, not static.
-  bool isThreadMethod(std::string_view name) const {
-    auto known = methods.find(name);
-    return known != methods.end() && !reflection.members.contains(name) &&
-           std::ranges::all_of(known->second, [&](const FunctionText *f) {
-             for (size_t i = t.closing(f->nameAt + 1); i < f->body.begin; ++i)
-               if (isFarSpace(t[i]))
-                 return false;
-             for (size_t i = f->nameAt; i-- > 0 && t[i] != ";" && t[i] != "{" && t[i] != "}";)
-               if (t[i] == "static")
-                 return false;
-             return true;
-           });
-  }
-
-  /// The bracket that the one at i closes.
-  size_t opening(size_t i) const {
-    std::string_view close = t[i], open = close == ")" ? "(" : "[";
-    for (int depth = 0; i > 0; --i) {
-      depth += t[i] == close ? 1 : t[i] == open ? -1 : 0;
-      if (depth == 0)
-        return i;
-    }
-    return 0;
-  }
-
-  /// The address space of the object whose member is named after the `.` or `->` at i, where the text before tells.
-  std::string_view spaceOf(const std::map<std::string_view, Object> &objects, size_t i) const {
-    bool arrow = t[i] == "->";
-    size_t at = i - 1;
-    bool subscript = t[at] == "]";
-    if (subscript)
-      at = opening(at) - 1;
-    if (t[at] == ")") {
-      size_t open = opening(at);
-      auto pointee = t[open + 1] == "*" ? objects.find(t[open + 2]) : objects.end();
-      if (pointee != objects.end() && open + 3 == at) // (*p).get()
-        return !arrow && !subscript && pointee->second.pointer ? pointee->second.space : "";
-      size_t cast = open + 1; // ((device const S *)p)->get()
-      if (t[cast] != "(" || arrow == subscript)
-        return "";
-      size_t space = t[cast + 1] == "const" ? cast + 2 : cast + 1;
-      size_t after = isFarSpace(t[space]) ? objectType(space + 1) : 0;
-      return after && t[after] == "*" && t[after + 1] == ")" ? t[space] : "";
-    }
-    auto object = objects.find(t[at]);
-    if (object == objects.end() || t[at - 1] == "." || t[at - 1] == "->" || t[at - 1] == "::")
-      return "";
-    bool direct = object->second.pointer ? arrow != subscript : !arrow && object->second.array == subscript;
-    return direct ? object->second.space : "";
-  }
-
-  void methodCall(const std::map<std::string_view, Object> &objects, size_t i) {
-    if (version >= 410 || (t[i] != "." && t[i] != "->") || t[i + 2] != "(" || !isThreadMethod(t[i + 1]))
-      return;
-    if (std::string_view space = spaceOf(objects, i); !space.empty())
-      say(i + 1, fmt::format("member function {} is called on an object in {} memory, but `this` is in thread memory",
-                             t[i + 1], space));
   }
 
   /// constant float k = f(1): a call of a function that is not constexpr is no constant.
@@ -519,11 +336,6 @@ private:
     return false;
   }
 
-  bool atStatement(size_t i) const {
-    std::string_view before = t[i - 1];
-    return before == ";" || before == "{" || before == "}" || before == "const" || before == "constexpr";
-  }
-
   /// A local in static or constant memory: only `static constant` (or constexpr) tables are MSL.
   void local(size_t i, size_t end) {
     bool isStatic = false, isConstant = false, isConstexpr = t[i - 1] == "constexpr", pointer = false;
@@ -537,6 +349,14 @@ private:
       say(i, "a function's static variables must be constant");
     else if (!isStatic && isConstant && !isConstexpr && !pointer)
       say(i, "constant variables belong outside of functions");
+  }
+
+  /// threadgroup float s[2] = {0}; unlike that of a pointer to threadgroup memory.
+  void initialised(size_t i, size_t end) {
+    for (size_t j = i; j < end && t[j] != ";" && t[j] != "*" && t[j] != "&" && t[j] != "("; ++j)
+      if (t[j] == "=")
+        return say(
+            i, "initialisers of threadgroup variables are not run by this executor; write the values in the kernel");
   }
 
   void lambda(size_t i) {
@@ -578,106 +398,33 @@ private:
 
   /// Another function may have a kernel's name, one of the text or, with fewer parameters, of the library.
   void kernelCall(const FunctionText &f, size_t i) {
-    if (!t.isWord(i) || t[i + 1] != "(" || t[i - 1] == "." || t[i - 1] == "->" || (t[i - 1] == "::" && t.isWord(i - 2)))
+    if (!t.isWord(i) || t[i - 1] == "." || t[i - 1] == "->" || (t[i - 1] == "::" && t.isWord(i - 2)))
       return;
-    for (const KernelText &k : reflection.kernels)
-      if (k.kernel.name == t[i] && arguments(i + 1) >= k.kernel.parameters.size() && !declares(f, t[i]) &&
-          std::ranges::none_of(reflection.functions,
-                               [&](const FunctionText &g) { return !g.isKernel && g.name == t[i]; }))
-        say(i, fmt::format("kernel {} cannot be called from a function", t[i]));
+    size_t open = t[i + 1] == "<" ? t.closingAngle(i + 1) + 1 : i + 1;
+    if (t[open] != "(")
+      return;
+    auto isCalled = [&](const FunctionText &k) {
+      return k.isKernel && k.name == t[i] && arguments(open) >= arguments(k.nameAt + 1);
+    };
+    if (std::ranges::any_of(reflection.functions, isCalled) && !declares(f, t[i]) &&
+        std::ranges::none_of(reflection.functions,
+                             [&](const FunctionText &g) { return !g.isKernel && g.name == t[i]; }))
+      say(i, fmt::format("kernel {} cannot be called from a function", t[i]));
   }
 
   const Tokens &t;
   const Reflection &reflection;
   int version;
   TypeNames types;
-  std::map<std::string_view, std::vector<const FunctionText *>> methods; ///< member functions by name
-  std::set<std::string_view> bfloats;                                    ///< names that variables of the type have
   std::vector<Finding> findings;
 };
 
 } // namespace
 
+Finding tq::metal::findingAt(const Tokens &t, const Reflection &reflection, size_t i, std::string message) {
+  return finding(t, reflection, t.line(i), i < t.size() ? t.all[i].file : 0, std::move(message));
+}
+
 std::vector<Finding> tq::metal::lint(const Tokens &tokens, const Reflection &reflection, int version) {
   return Linter(tokens, reflection, version).run();
-}
-
-TypeNames tq::metal::typeNames(const Tokens &t) {
-  TypeNames names;
-  for (std::string_view base :
-       {"bool", "char", "uchar", "short", "ushort", "int", "uint", "long", "ulong", "half", "float", "bfloat"}) {
-    names.scalars.insert(std::string(base));
-    for (char n : {'2', '3', '4'}) {
-      names.vectors.insert(std::string(base) + n);
-      names.vectors.insert("packed_" + std::string(base) + n);
-      for (char m : {'2', '3', '4'})
-        if (base == "half" || base == "float" || base == "bfloat")
-          names.aliases.insert(std::string(base) + n + 'x' + m);
-    }
-  }
-  for (std::string_view base : {"void",
-                                "size_t",
-                                "ptrdiff_t",
-                                "int8_t",
-                                "uint8_t",
-                                "int16_t",
-                                "uint16_t",
-                                "int32_t",
-                                "uint32_t",
-                                "int64_t",
-                                "uint64_t",
-                                "unsigned",
-                                "signed",
-                                "atomic_int",
-                                "atomic_uint",
-                                "atomic_float",
-                                "atomic_bool",
-                                "atomic_ulong",
-                                "simdgroup_float8x8",
-                                "simdgroup_half8x8",
-                                "simdgroup_bfloat8x8"})
-    names.scalars.insert(std::string(base));
-  for (size_t i = 0; i < t.size(); ++i) {
-    if (t[i] == "using" && t.isWord(i + 1) && t[i + 2] == "=") {
-      names.aliases.insert(std::string(t[i + 1]));
-    } else if (t[i] == "typedef") {
-      size_t end = i;
-      while (end < t.size() && t[end] != ";")
-        end = t[end] == "{" ? t.closing(end) + 1 : end + 1;
-      if (t.isWord(end - 1))
-        names.aliases.insert(std::string(t[end - 1]));
-    } else if (t[i] == "template" && t[i + 1] == "<") {
-      size_t end = t.closingAngle(i + 1);
-      for (size_t j = i + 2; j < end; ++j)
-        if ((t[j] == "typename" || t[j] == "class") && t.isWord(j + 1))
-          names.parameters.insert(std::string(t[j + 1]));
-    }
-  }
-  return names;
-}
-
-int tq::metal::smallestElement(const Tokens &t, std::string_view space) {
-  constexpr std::pair<std::string_view, int> kSizes[] = {
-      {"char", 0},        {"uchar", 0},      {"bool", 0},        {"int8_t", 0},   {"uint8_t", 0},  {"short", 1},
-      {"ushort", 1},      {"half", 1},       {"bfloat", 1},      {"int16_t", 1},  {"uint16_t", 1}, {"int", 2},
-      {"uint", 2},        {"float", 2},      {"int32_t", 2},     {"uint32_t", 2}, {"long", 2},     {"ulong", 2},
-      {"atomic_uint", 2}, {"atomic_int", 2}, {"atomic_float", 2}};
-  int smallest = 2;
-  for (size_t i = 0; i < t.size(); ++i) {
-    if (t[i] != space || t[i - 1] == "const" || t[i - 1] == "[[")
-      continue;
-    size_t type = i + 1;
-    while (t[type] == "volatile" || t[type] == "metal" || t[type] == "::" || t[type] == "__attribute__")
-      type = t[type] == "__attribute__" ? t.closing(type + 1) + 1 : type + 1;
-    if (t[type] == "const" || t[type + 1] == "const" || t[type] == ")" || t[type] == ",")
-      continue;
-    std::string_view name = t[type];
-    if (name.starts_with("packed_"))
-      name.remove_prefix(7);
-    if (name.size() > 1 && name.back() >= '2' && name.back() <= '4' && !name.ends_with("32_t"))
-      name.remove_suffix(1);
-    const auto *known = std::ranges::find(kSizes, name, &std::pair<std::string_view, int>::first);
-    smallest = std::min(smallest, known == std::end(kSizes) ? 0 : known->second);
-  }
-  return smallest;
 }

@@ -122,6 +122,24 @@ TEST_F(MetalCheck, runFindings) {
       << output.error;
 }
 
+TEST_F(MetalCheck, functionConstants) {
+  std::string metal =
+      file("constants.metal", "#include <metal_stdlib>\nusing namespace metal;\n"
+                              "constant int n [[function_constant(70)]];\n"
+                              "constant bool b [[function_constant(1)]];\n"
+                              "constant float2 v [[function_constant(2)]];\n"
+                              "kernel void f(device float *x [[buffer(0)]]) { x[0] = b ? n + v.y : 0; }\n");
+  std::string json = R"({"kernel": "f", "threadgroups": [1], "threads_per_threadgroup": [1],
+                         "buffers": {"0": {"size": 4}}, "expect": {"0": {"f32": [-1.5]}}, "function_constants": {)";
+  ToolOutput output = run({metal, "--case", file("right.json", json + R"("70": -4, "1": true, "2": [1, 2.5]}})")});
+  EXPECT_EQ(output.code, 0) << output.error;
+  output = run({metal, "--case", file("wrong.json", json + R"("1": true, "2": [1, 2.5]}})")});
+  EXPECT_EQ(output.code, 1);
+  EXPECT_TRUE(output.error.starts_with(metal + ":6: error: kernel f: thread 0: function constant 'n' has no value"))
+      << output.error;
+  EXPECT_EQ(run({metal}).code, 0);
+}
+
 TEST_F(MetalCheck, caseErrors) {
   expectError("{", "is not JSON");
   expectError("[]", "must hold one object");
@@ -133,6 +151,9 @@ TEST_F(MetalCheck, caseErrors) {
   expectError(R"({"kernel": "twice", "threadgroups": [0]})", "threadgroups: must be 1 to 3 positive numbers");
   expectError(R"({"kernel": "thrice", "threadgroups": [1], "threads_per_threadgroup": [1]})", "has no kernel thrice");
   expectError(launch(R"("bufers": {})"), "bufers: unknown key");
+  expectError(launch(R"("function_constants": {"0": "x"})"), "function_constants.0: must be a number, true or false");
+  expectError(launch(R"("function_constants": {"0": []})"), "function_constants.0: is empty");
+  expectError(launch(R"("function_constants": {"65536": 1})"), "65536: an index must be 0 to 65535");
   expectError(launch(R"("buffers": [])"), "buffers: must be an object of indices");
   expectError(launch(R"("buffers": {"x": {}})"), "buffers.x: an index must be 0 to 30");
   expectError(launch(R"("buffers": {"31": {}})"), "buffers.31: an index must be 0 to 30");

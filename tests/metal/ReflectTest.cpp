@@ -187,7 +187,6 @@ TEST(Lints, wrongForms) {
   struct {
     const char *before, *body, *rule; ///< found on line 3 if there is a text before, else on line 5
   } wrong[] = {
-      {"namespace n { kernel void g(device float *y) {} }", "", "inside a namespace"},
       {"kernel void g(device float *y) [[max_total_threads_per_threadgroup(64)]] {}", "", "stands before a kernel"},
       {"[[kernel, max_total_threads_per_threadgroup(32 * 64)]] void g(device float *y) {}", "", "must be 1 to 1024"},
       {"[[kernel, max_total_threads_per_threadgroup(kWhat)]] void g(device float *y) {}", "", "no constant"},

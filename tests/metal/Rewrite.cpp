@@ -2,11 +2,13 @@
 
 #include "tests/metal/Rewrite.h"
 
-#include "tests/metal/Lints.h"
+#include "tests/metal/Thunks.h"
+#include "tests/metal/TypeNames.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdint>
 
 using namespace tq::metal;
@@ -23,20 +25,27 @@ struct Edit {
 class Rewriter {
 public:
   Rewriter(std::string_view text, const Tokens &tokens, const Reflection &reflection)
-      : text(text), t(tokens), reflection(reflection), types(typeNames(tokens)) {}
+      : text(text), t(tokens), reflection(reflection), types(typeNames(tokens)),
+        usesBfloat(std::ranges::find(tokens.all, "bfloat", &Token::text) != tokens.all.end()) {}
 
   std::string run() {
-    for (const KernelText &k : reflection.kernels) {
-      replace(k.attributes, "kernel ");
-      for (TokenRange range : k.dropped)
-        replace(range, "");
-    }
+    for (TokenRange range : reflection.dropped)
+      replace(range, "");
+    for (const Token &pragma : t.pragmas)
+      if (pragma.text.find("unroll") != pragma.text.npos && !isPlainUnroll(pragma.text))
+        edits.push_back({pragma.offset, pragma.text.size() + 1, ""});
+    for (const FunctionConstant &c : reflection.functionConstants)
+      functionConstant(c);
+    for (const FunctionText &f : reflection.functions)
+      for (size_t i = f.body.begin; f.isKernel && i < f.body.end; ++i)
+        threadgroupVariables(i, f.body.end);
     // From the outside in, and what inserts before what replaces: an edit at the start of a replaced word is lost.
     for (const FunctionText &f : reflection.functions)
       for (size_t i = f.body.begin; i < f.body.end; ++i) {
         structCopy(i);
         structReturn(f, i);
         directInitialiser(i);
+        partialVector(i);
       }
     for (size_t i = 0; i < t.size(); ++i)
       comparison(i);
@@ -47,14 +56,20 @@ public:
       matrixBraces(i);
       construct(i);
       declaredConstant(i);
+      constantIsConst(i);
+      isDefined(i);
+      functionParameter(i);
     }
     for (const FunctionText &f : reflection.functions)
-      if (f.isMember)
+      if (f.isMember) {
         memberOfThread(f);
+        constructorOfThread(f);
+      }
     for (const FunctionText &f : reflection.functions)
       if (!f.isKernel)
         temporaries(f);
-    return apply() + thunks();
+    return (takesFunctions ? "#pragma OPENCL EXTENSION __cl_clang_function_pointers : enable\n" : "") + apply() +
+           thunks(reflection);
   }
 
 private:
@@ -82,10 +97,13 @@ private:
 
   size_t endOf(size_t i) const { return t.all[i].offset + t.all[i].text.size(); }
 
+  /// 0.5bf, and 0.5, which clang's option makes a float of, but not in the instances of templates.
   void literal(size_t i) {
     if (t.all[i].kind == Token::Number && t[i].size() > 2 && !t[i].starts_with("0x") &&
         (t[i].ends_with("bf") || t[i].ends_with("BF")))
       replace({i, i + 1}, fmt::format("((bfloat){}f)", t[i].substr(0, t[i].size() - 2)));
+    else if (t.isFloatLiteral(i) && (t[i].back() == '.' || std::isdigit(static_cast<unsigned char>(t[i].back()))))
+      edits.push_back({endOf(i), 0, "f", true});
   }
 
   /// The end (exclusive) of the unary expression that begins at i; i if none is recognised.
@@ -217,9 +235,15 @@ private:
     }
   }
 
+  /// A type that clang's conversions do not do for: one that may be a vector, and half and bfloat, which clang does not
+  /// convert to each other.
+  bool needsMake(std::string_view type) const {
+    return types.mayBeVector(type) || (usesBfloat && (type == "half" || type == "bfloat"));
+  }
+
   /// (T)x for a T that may be a vector.
   void cast(size_t i) {
-    if (t[i] != "(" || t[i + 2] != ")" || !types.mayBeVector(t[i + 1]) || afterOperand(i))
+    if (t[i] != "(" || t[i + 2] != ")" || !needsMake(t[i + 1]) || afterOperand(i))
       return;
     size_t end = unaryEnd(i + 3);
     if (end == i + 3)
@@ -234,7 +258,7 @@ private:
       return;
     size_t type = t[i + 2] == "metal" && t[i + 3] == "::" ? i + 4 : i + 2;
     size_t end = t[type] == "vec" && t[type + 1] == "<" ? t.closingAngle(type + 1) + 1
-                 : types.mayBeVector(t[type])           ? type + 1
+                 : needsMake(t[type])                   ? type + 1
                                                         : type;
     if (end != type && t[end] == ">")
       replace({i, i + 1}, "::__msl::make");
@@ -253,6 +277,12 @@ private:
       insert(t.all[i + 3].offset, std::string(t[i]));
   }
 
+  /// The `(` of T (*f)(...) and T (&a)[...].
+  bool declaresFunction(size_t i) const {
+    return (t[i + 1] == "*" || t[i + 1] == "&") && t.isWord(i + 2) && t[i + 3] == ")" &&
+           (t[i + 4] == "(" || t[i + 4] == "[") && t[i - 2] != "=" && t[i - 2] != "return";
+  }
+
   /// T(a, b) and vec<T, N>(a, b) where no macro can help.
   void construct(size_t i) {
     if (!t.isWord(i) || (afterOperand(i) && t[i - 1] != ">") || t[i - 1] == "." || t[i - 1] == "->" || t[i - 1] == "::")
@@ -263,8 +293,7 @@ private:
         insert(t.all[i].offset, "::__msl::make<");
         insert(endOf(close), ">");
       }
-    } else if (t[i + 1] == "(" && (types.aliases.contains(t[i]) || types.parameters.contains(t[i])) &&
-               !types.vectors.contains(t[i])) {
+    } else if (t[i + 1] == "(" && !declaresFunction(i + 1) && needsMake(t[i]) && !types.vectors.contains(t[i])) {
       replace({i, i + 1}, fmt::format("::__msl::make<{}>", t[i]));
     }
   }
@@ -355,6 +384,116 @@ private:
       replace({i, end + 1}, "");
   }
 
+  /// What has no value is declared only, so that it can be told when it is read.
+  void functionConstant(const FunctionConstant &c) {
+    replace(c.attribute, c.value.empty() ? "" : fmt::format(" = {{{}}}", c.value));
+    if (!c.value.empty())
+      return;
+    insert(t.all[c.begin].offset, "extern ");
+    for (size_t i = c.begin; i < c.attribute.begin; ++i)
+      if (t[i] == "static" || t[i] == "constexpr")
+        replace({i, i + 1}, "");
+  }
+
+  /// #pragma unroll(2 * kSteps): the macros in it are gone, and it is only advice.
+  static bool isPlainUnroll(std::string_view text) {
+    std::string_view count = text.substr(std::min(text.find('('), text.size()));
+    return std::ranges::all_of(count, [](unsigned char c) { return !std::isalpha(c); }) ||
+           count.find("full") != count.npos || count.find("able") != count.npos;
+  }
+
+  /// constant float *p points to what is const, as what it points to may be declared.
+  void constantIsConst(size_t i) {
+    if (t[i] == "constant" && (t.isWord(i + 1) || t[i + 1] == "::" || t[i + 1] == "*" || t[i + 1] == "&") &&
+        t[i + 1] != "const" && t[i + 1] != "constexpr" && t[i - 1] != "const" && t[i - 1] != "constexpr")
+      insert(endOf(i), " const");
+  }
+
+  /// float4 sum = {1}, more = {2, 3}; the other elements are zero.
+  void partialVector(size_t i) {
+    size_t name = vectorEnd(i);
+    if (name == i)
+      return;
+    std::string type = textOf({i, name});
+    std::string_view last = t[name - 1] == ">" ? t[name - 2] : t[name - 1];
+    for (; t.isWord(name) && t[name + 1] == "="; name = expressionEnd(name + 2) + 1) {
+      size_t close = t.closing(name + 2), elements = 1;
+      if (t[name + 2] != "{" || t[name + 3] == "}" || close >= t.size())
+        continue;
+      for (size_t j = name + 3; j < close; j = skip(j))
+        elements += t[j] == "," && j + 1 < close;
+      if (elements >= static_cast<size_t>(last.back() - '0'))
+        continue;
+      replace({name + 2, name + 3}, fmt::format("::__msl::fill<{}>(", type));
+      replace({close, close + 1}, ")");
+    }
+  }
+
+  /// is_function_constant_defined(n)
+  void isDefined(size_t i) {
+    if (t[i] == "is_function_constant_defined" && t[i + 1] == "(") {
+      size_t close = t.closing(i + 1);
+      replace({i, close + 1}, reflection.missing(t[close - 1]).empty() ? "true" : "false");
+    }
+  }
+
+  /// template <void (*f)(float)>: clang takes no address of a function, but a reference to one.
+  void functionParameter(size_t i) {
+    if (t[i] != "template" || t[i + 1] != "<")
+      return;
+    size_t close = t.closingAngle(i + 1);
+    for (size_t j = i + 2; j + 3 < close; ++j)
+      if (t[j] == "(" && t[j + 1] == "*" && t[j + 3] == ")" && t[j + 4] == "(") {
+        replace({j + 1, j + 2}, "&");
+        takesFunctions = true;
+      }
+  }
+
+  /// threadgroup float s[8], n; at the start of a statement. The memory is a variable that clang allows in any function,
+  /// of a name by which Instrument.cpp knows it.
+  void threadgroupVariables(size_t i, size_t end) {
+    if (t[i] != "threadgroup")
+      return;
+    size_t begin = i;
+    std::string alignment;
+    for (bool more = true; more;) {
+      more = t[begin - 1] == "volatile" || t[begin - 1] == "static";
+      begin -= more;
+      for (size_t open = i; t[begin - 1] == ")" && open > 1; --open) // alignas(16)
+        if (t[open] == "(" && t[open - 1] == "alignas" && t.closing(open) + 1 == begin) {
+          alignment += textOf({open - 1, begin}) + " ";
+          begin = open - 1;
+          more = true;
+        }
+    }
+    if (!t.startsStatement(begin) && t[begin - 1] != ":" && t[begin - 1] != "]]")
+      return;
+    std::vector<size_t> names;
+    size_t stop = i + 1;
+    for (; stop < end && t[stop] != ";"; ++stop) {
+      if (t[stop] == "*" || t[stop] == "&" || t[stop] == "=" || t[stop] == "(")
+        return; // a pointer to threadgroup memory
+      if (t[stop] == "alignas" || t[stop] == "[[" || t[stop] == "__attribute__")
+        stop = t.closing(t[stop] == "[[" ? stop : stop + 1);
+      else if (t[stop] == "[" || t[stop] == "{")
+        stop = t.closing(stop);
+      else if (t[stop] == "<" && t.closingAngle(stop) < end)
+        stop = t.closingAngle(stop);
+      else if (t.isWord(stop) && stop > i + 1 && (t[stop + 1] == "[" || t[stop + 1] == "," || t[stop + 1] == ";"))
+        names.push_back(stop);
+    }
+    replace({begin, i + 1}, "typedef");
+    std::string variables;
+    for (size_t name : names) {
+      replace({name, name + 1}, fmt::format("__msl_type_{}", t[name]));
+      variables += fmt::format(" {2}static constant char {1}{0}[sizeof(__msl_type_{0})] "
+                               "__attribute__((aligned(alignof(__msl_type_{0})))) = {{}}; threadgroup __msl_type_{0} "
+                               "&{0} = *(threadgroup __msl_type_{0} *)(ulong)&{1}{0};",
+                               t[name], kThreadgroupPrefix, alignment);
+    }
+    insert(endOf(stop), variables);
+  }
+
   /// A member function that hands out a reference or pointer to thread memory has its object there.
   void memberOfThread(const FunctionText &f) {
     bool isThread = false, indirect = false;
@@ -366,6 +505,13 @@ private:
       return;
     if (t[f.body.begin - 1] == ")" || t[f.body.begin - 1] == "const")
       insert(t.all[f.body.begin].offset, "thread ");
+  }
+
+  /// S(float x) thread {...}: clang's temporaries and returned objects are in no space, which such a one does not make.
+  void constructorOfThread(const FunctionText &f) {
+    size_t behind = t.closing(f.nameAt + 1) + 1;
+    if (reflection.structs.contains(f.name) && t[behind] == "thread")
+      replace({behind, behind + 1}, "");
   }
 
   std::string textOf(TokenRange range) const {
@@ -452,38 +598,13 @@ private:
     return out;
   }
 
-  std::string thunks() const {
-    std::string out = fmt::format("\n# 1 \"{}\"\n", kThunkFile);
-    for (const KernelText &k : reflection.kernels) {
-      out += fmt::format("extern \"C\" void {0}{1}(thread const ulong *a) {{ ::{1}(", kThunkPrefix, k.kernel.name);
-      for (size_t i = 0; i < k.kernel.parameters.size(); ++i)
-        out += (i ? ", " : "") + argument(k, i);
-      out += "); }\n";
-    }
-    return out;
-  }
-
-  static std::string argument(const KernelText &k, size_t i) {
-    const Parameter &p = k.kernel.parameters[i];
-    const std::string &type = k.castType[i];
-    if (p.kind == Parameter::Builtin) {
-      std::string plain = type.starts_with("const ") ? type.substr(6) : type;
-      std::string four = fmt::format("(*(thread const ::metal::vec<uint, 4> *)a[{}])", i);
-      char last = plain.empty() ? ' ' : plain.back();
-      if (last != '2' && last != '3')
-        return fmt::format("({}){}.x", plain, four);
-      if (plain == "uint32_t")
-        return fmt::format("{}.x", four);
-      return fmt::format("::__msl::make<::metal::{}>({}.{})", plain, four, last == '2' ? "xy" : "xyz");
-    }
-    return p.isReference ? fmt::format("*({} *)a[{}]", type, i) : fmt::format("({})a[{}]", type, i);
-  }
-
   std::string_view text;
   const Tokens &t;
   const Reflection &reflection;
   TypeNames types;
   std::vector<Edit> edits;
+  const bool usesBfloat;
+  bool takesFunctions = false; ///< as template arguments
 };
 
 } // namespace

@@ -51,7 +51,7 @@ constexpr std::string_view kHeaders[] = {
     "metal_types",       "metal_common",    "metal_compute",          "metal_geometric",       "metal_integer",
     "metal_matrix",      "metal_pack",      "metal_quadgroup",        "metal_relational",      "metal_limits",
     "metal_type_traits", "metal_array",     "metal_config",           "metal_extended_vector", "metal_utility",
-    "simd/simd.h",       "metal_logging",   "metal_numeric",
+    "simd/simd.h",       "metal_logging",   "metal_numeric",          "metal_uniform",
 };
 
 } // namespace

@@ -328,15 +328,17 @@ void importIndex(const IndexData *data, uint64_t index) {
   std::string shown = isSigned && data->index->info >> 1 == 5 ? std::to_string(static_cast<int32_t>(index))
                       : isSigned                              ? std::to_string(static_cast<int64_t>(index))
                                                               : std::to_string(index);
-  std::string array = data->array->name; // "'__local float[128]'"
+  std::string array = data->array->name; // "'__local float[128]'", or "'T' (aka '__local float[128]')"
+  if (size_t other = array.find(" (aka "); other != array.npos)
+    array = array.substr(other + 6, array.size() - other - 7);
   for (std::string_view word : {"__local ", "__private ", "__global ", "__constant ", "'"})
     for (size_t at = array.find(word); at != array.npos; at = array.find(word))
       array.erase(at, word.size());
-  array = array.substr(0, array.find(" (aka"));
   undefined(fmt::format("out of bounds: index {} of an array {}", shown, array), TQ_CALLER);
 }
 void importLocalIndex() { undefined("out of bounds of a variable", TQ_CALLER); }
 void importShift() { undefined("shift by a count that is negative or not below the width", TQ_CALLER); }
+void importMissingConstant(const char *message) { undefined(message, TQ_CALLER); }
 void importBadShift(uint64_t count, uint64_t most) {
   undefined(fmt::format("shift by {} of a value of {} bits",
                         count > 0x7fffffff && most < 63 ? std::to_string(static_cast<int32_t>(count))

@@ -92,14 +92,12 @@ Status Worker::begin(const LaunchPlan &launch, size_t workerIndex) {
     at += (launch.threadgroupBytes[i] + kGap - 1) / 16 * 16;
   }
   for (const ImageVariable &v : module->statics) {
-    std::string_view name = v.name;
-    size_t colons = name.find("::");
-    if (name.substr(0, colons) != launch.kernel->name)
+    if (kernelOf(v) != launch.kernel->name)
       continue;
     Range range;
     range.low = reinterpret_cast<uintptr_t>(v.address);
     range.bytes = v.bytes;
-    range.name = fmt::format("threadgroup variable '{}'", colons == name.npos ? name : name.substr(colons + 2));
+    range.name = fmt::format("threadgroup variable '{}'", v.name + launch.kernel->name.size() + 2);
     threadgroupRanges.push_back(std::move(range));
   }
   for (size_t i = 0; i < parameters; ++i)

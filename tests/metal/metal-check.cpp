@@ -27,6 +27,8 @@ CASE.json, with paths relative to it:
    "expect":  {"3": {"f32_file": "y.bin", "tolerance": 1e-4}}}
 Numbers: u8 i8 u16 i16 u32 i32 u64 i64 f16 f32; expectations: the same, or with _file. A number is as expected if
 |got - want| <= tolerance * (1 + |want|). "threads": [x, y, z] in place of "threadgroups" is a grid in threads.
+"function_constants": {"0": 3, "1": true, "2": 0.5, "3": [1, 2]} gives values to function constants by their indices; a
+kernel that reads one without a value is a finding.
 
 Findings go to standard error as FILE:LINE: error: ..., with the line in the text.
 Exit codes: 0 nothing found, 1 a finding or an unreadable file, 2 wrong usage.
@@ -62,19 +64,23 @@ int check(const Options &options) {
     return fail(text.message(), false);
   CompileOptions compile;
   compile.name = options.file;
+  compile.run = !options.caseFile.empty();
   compile.version = (options.standard[0] - '0') * 100 + (options.standard[2] - '0') * 10;
   compile.includeFolder = std::filesystem::path(options.file).parent_path().string();
   if (compile.includeFolder.empty())
     compile.includeFolder = ".";
+  Result<Case> launch = Case();
+  if (!options.caseFile.empty())
+    launch = readCase(options.caseFile);
+  if (!launch)
+    return fail(launch.message(), false);
+  compile.functionConstants = launch->functionConstants;
   auto library = Library::compile(*text, compile);
   if (!library)
     return fail(library.message(), library.message().find(": error: ") != std::string::npos);
   if (options.list)
     listKernels(*library);
   if (!options.caseFile.empty()) {
-    auto launch = readCase(options.caseFile);
-    if (!launch)
-      return fail(launch.message(), false);
     if (!library->find(launch->kernel))
       return fail(fmt::format("{}: {} has no kernel {}", options.caseFile, options.file, launch->kernel), false);
     Status status = runCase(*library, *launch, {options.timeLimit, options.timings});

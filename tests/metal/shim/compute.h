@@ -191,4 +191,21 @@ inline simd_vote simd_ballot(bool value, __MSL_SITE) {
   return simd_vote((ulong)__msl_reduce_u32(bit, 5, __site));
 }
 inline simd_vote simd_active_threads_mask(__MSL_SITE) { return simd_ballot(true, __site); }
+
+#if __METAL_VERSION__ >= 320
+/// <metal_logging>: nobody reads the log of a checked run.
+struct os_log {
+  constexpr os_log(constant const char *, constant const char *) {}
+  constexpr os_log(constant const char *, constant const char *) constant {}
+#define __MSL_LOG(name)                                                                                                \
+  template <class... A> void name(constant const char *, A...) const {}                                                \
+  template <class... A> void name(constant const char *, A...) const constant {}
+  __MSL_LOG(log)
+  __MSL_LOG(log_debug)
+  __MSL_LOG(log_info)
+  __MSL_LOG(log_error)
+  __MSL_LOG(log_fault)
+};
+constant os_log os_log_default("", "");
+#endif
 } // namespace metal

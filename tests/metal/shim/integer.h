@@ -86,31 +86,26 @@ __MSL_MADHI(long, ulong)
 __MSL_MADHI(ulong, ulong)
 
 #define __MSL_INTEGER_VECTOR(T, U, N)                                                                                  \
-  __MSL_LIFT1(T, N, abs)                                                                                               \
-  __MSL_LIFT1(T, N, popcount)                                                                                          \
-  __MSL_LIFT1(T, N, clz)                                                                                               \
-  __MSL_LIFT1(T, N, ctz)                                                                                               \
-  __MSL_LIFT1(T, N, reverse_bits)                                                                                      \
-  __MSL_LIFT2(T, N, min)                                                                                               \
-  __MSL_LIFT2(T, N, max)                                                                                               \
-  __MSL_LIFT2(T, N, addsat)                                                                                            \
-  __MSL_LIFT2(T, N, subsat)                                                                                            \
-  __MSL_LIFT2(T, N, hadd)                                                                                              \
-  __MSL_LIFT2(T, N, rhadd)                                                                                             \
-  __MSL_LIFT2(T, N, rotate)                                                                                            \
-  __MSL_LIFT2(T, N, mulhi)                                                                                             \
-  __MSL_LIFT3(T, N, clamp)                                                                                             \
-  __MSL_LIFT3(T, N, min3)                                                                                              \
-  __MSL_LIFT3(T, N, max3)                                                                                              \
-  __MSL_LIFT3(T, N, median3)                                                                                           \
-  __MSL_LIFT3(T, N, madhi)                                                                                             \
-  __MSL_LIFT3(T, N, madsat)                                                                                            \
-  inline U##N absdiff(T##N x, T##N y) {                                                                                \
-    U##N r;                                                                                                            \
-    for (int i = 0; i < N; ++i)                                                                                        \
-      r[i] = absdiff(x[i], y[i]);                                                                                      \
-    return r;                                                                                                          \
-  }                                                                                                                    \
+  __MSL_LIFT1(T, T, N, abs)                                                                                            \
+  __MSL_LIFT1(T, T, N, popcount)                                                                                       \
+  __MSL_LIFT1(T, T, N, clz)                                                                                            \
+  __MSL_LIFT1(T, T, N, ctz)                                                                                            \
+  __MSL_LIFT1(T, T, N, reverse_bits)                                                                                   \
+  __MSL_LIFT2(T, T, N, min)                                                                                            \
+  __MSL_LIFT2(T, T, N, max)                                                                                            \
+  __MSL_LIFT2(T, T, N, addsat)                                                                                         \
+  __MSL_LIFT2(T, T, N, subsat)                                                                                         \
+  __MSL_LIFT2(T, T, N, hadd)                                                                                           \
+  __MSL_LIFT2(T, T, N, rhadd)                                                                                          \
+  __MSL_LIFT2(T, T, N, rotate)                                                                                         \
+  __MSL_LIFT2(T, T, N, mulhi)                                                                                          \
+  __MSL_LIFT3(T, T, N, clamp)                                                                                          \
+  __MSL_LIFT3(T, T, N, min3)                                                                                           \
+  __MSL_LIFT3(T, T, N, max3)                                                                                           \
+  __MSL_LIFT3(T, T, N, median3)                                                                                        \
+  __MSL_LIFT3(T, T, N, madhi)                                                                                          \
+  __MSL_LIFT3(T, T, N, madsat)                                                                                         \
+  __MSL_LIFT2(U, T, N, absdiff)                                                                                        \
   inline T##N insert_bits(T##N base, T##N insert, uint offset, uint bits) {                                            \
     T##N r;                                                                                                            \
     for (int i = 0; i < N; ++i)                                                                                        \
@@ -159,27 +154,13 @@ inline bool all(bool4 a) { return a.x && a.y && a.z && a.w; }
   inline bool isunordered(T x, T y) { return x != x || y != y; }                                                       \
   __MSL_CLASSIFY_VECTOR(T, 2) __MSL_CLASSIFY_VECTOR(T, 3) __MSL_CLASSIFY_VECTOR(T, 4)
 #define __MSL_CLASSIFY_VECTOR(T, N)                                                                                    \
-  __MSL_TEST1(T, N, isnan)                                                                                             \
-  __MSL_TEST1(T, N, isinf)                                                                                             \
-  __MSL_TEST1(T, N, isfinite)                                                                                          \
-  __MSL_TEST1(T, N, isnormal)                                                                                          \
-  __MSL_TEST1(T, N, signbit)                                                                                           \
-  __MSL_TEST2(T, N, isordered)                                                                                         \
-  __MSL_TEST2(T, N, isunordered)
-#define __MSL_TEST1(T, N, name)                                                                                        \
-  inline bool##N name(T##N x) {                                                                                        \
-    bool##N r;                                                                                                         \
-    for (uint i = 0; i < N; ++i)                                                                                       \
-      r[i] = name(x[i]);                                                                                               \
-    return r;                                                                                                          \
-  }
-#define __MSL_TEST2(T, N, name)                                                                                        \
-  inline bool##N name(T##N x, T##N y) {                                                                                \
-    bool##N r;                                                                                                         \
-    for (uint i = 0; i < N; ++i)                                                                                       \
-      r[i] = name(x[i], y[i]);                                                                                         \
-    return r;                                                                                                          \
-  }
+  __MSL_LIFT1(bool, T, N, isnan)                                                                                       \
+  __MSL_LIFT1(bool, T, N, isinf)                                                                                       \
+  __MSL_LIFT1(bool, T, N, isfinite)                                                                                    \
+  __MSL_LIFT1(bool, T, N, isnormal)                                                                                    \
+  __MSL_LIFT1(bool, T, N, signbit)                                                                                     \
+  __MSL_LIFT2(bool, T, N, isordered)                                                                                   \
+  __MSL_LIFT2(bool, T, N, isunordered)
 __MSL_CLASSIFY(half, 0x1p-14f)
 __MSL_CLASSIFY(float, 0x1p-126f)
 __MSL_CLASSIFY(bfloat, 0x1p-126f)

@@ -19,29 +19,29 @@
 #define __MSL_MATH1(name, expression) __MSL_EACH_FP(__MSL_F1, name, expression)
 #define __MSL_MATH2(name, expression) __MSL_EACH_FP(__MSL_F2, name, expression)
 #define __MSL_MATH3(name, expression) __MSL_EACH_FP(__MSL_F3, name, expression)
-// Element by element for vectors.
-#define __MSL_LIFT1(T, N, name)                                                                                        \
-  inline T##N name(T##N x) {                                                                                           \
-    T##N r;                                                                                                            \
-    for (int i = 0; i < N; ++i)                                                                                        \
+// Element by element for vectors; R is the element of the result.
+#define __MSL_LIFT1(R, T, N, name)                                                                                     \
+  inline R##N name(T##N x) {                                                                                           \
+    R##N r;                                                                                                            \
+    for (uint i = 0; i < N; ++i)                                                                                       \
       r[i] = name(x[i]);                                                                                               \
     return r;                                                                                                          \
   }
-#define __MSL_LIFT2(T, N, name)                                                                                        \
-  inline T##N name(T##N x, T##N y) {                                                                                   \
-    T##N r;                                                                                                            \
-    for (int i = 0; i < N; ++i)                                                                                        \
+#define __MSL_LIFT2(R, T, N, name)                                                                                     \
+  inline R##N name(T##N x, T##N y) {                                                                                   \
+    R##N r;                                                                                                            \
+    for (uint i = 0; i < N; ++i)                                                                                       \
       r[i] = name(x[i], y[i]);                                                                                         \
     return r;                                                                                                          \
   }
-#define __MSL_LIFT3(T, N, name)                                                                                        \
-  inline T##N name(T##N x, T##N y, T##N z) {                                                                           \
-    T##N r;                                                                                                            \
-    for (int i = 0; i < N; ++i)                                                                                        \
+#define __MSL_LIFT3(R, T, N, name)                                                                                     \
+  inline R##N name(T##N x, T##N y, T##N z) {                                                                           \
+    R##N r;                                                                                                            \
+    for (uint i = 0; i < N; ++i)                                                                                       \
       r[i] = name(x[i], y[i], z[i]);                                                                                   \
     return r;                                                                                                          \
   }
-#define __MSL_LIFTS(L, T, name) L(T, 2, name) L(T, 3, name) L(T, 4, name)
+#define __MSL_LIFTS(L, T, name) L(T, T, 2, name) L(T, T, 3, name) L(T, T, 4, name)
 #define __MSL_LIFTS_FP(L, name) __MSL_LIFTS(L, half, name) __MSL_LIFTS(L, float, name)
 
 namespace metal {
@@ -93,8 +93,8 @@ __MSL_MATH3(fmedian3, __MSL_MEDIAN)
 #define __MSL_SATURATE(T, name)                                                                                        \
   inline T name(T x) { return __builtin_elementwise_min(__builtin_elementwise_max(x, (T)0), (T)1); }
 __MSL_EACH_FP(__MSL_SATURATE, saturate)
-// Scalars, of which the vectors are made below. `I` has the bits of T.
-#define __MSL_SCALARS(T, I, LEAST, BELOW_ONE)                                                                          \
+// Scalars, of which the vectors are made below.
+#define __MSL_SCALARS(T, BELOW_ONE)                                                                                    \
   inline T sign(T x) { return x > 0 ? (T)1 : x < 0 ? (T) - 1 : x == 0 ? x : (T)0; }                                    \
   inline T step(T edge, T x) { return x < edge ? (T)0 : (T)1; }                                                        \
   inline T fract(T x) {                                                                                                \
@@ -105,19 +105,9 @@ __MSL_EACH_FP(__MSL_SATURATE, saturate)
   inline T acosh(T x) { return (T)__builtin_acoshf((float)x); }                                                        \
   inline T atanh(T x) { return (T)__builtin_atanhf((float)x); }                                                        \
   inline T fmod(T x, T y) { return (T)__builtin_fmodf((float)x, (float)y); }                                           \
-  inline T fdim(T x, T y) { return x <= y ? (T)0 : x - y; }                                                            \
-  inline T nextafter(T x, T y) {                                                                                       \
-    if (x != x || y != y)                                                                                              \
-      return x + y;                                                                                                    \
-    if (x == y)                                                                                                        \
-      return y;                                                                                                        \
-    if (x == 0)                                                                                                        \
-      return copysign(LEAST, y);                                                                                       \
-    I bits = as_type<I>(x);                                                                                            \
-    return as_type<T>((I)((x < y) == (x > 0) ? bits + 1 : bits - 1));                                                  \
-  }
-__MSL_SCALARS(half, ushort, as_type<half>((ushort)1), (half)0x1.ffcp-1f)
-__MSL_SCALARS(float, uint, as_type<float>(1u), 0x1.fffffep-1f)
+  inline T fdim(T x, T y) { return x <= y ? (T)0 : x - y; }
+__MSL_SCALARS(half, (half)0x1.ffcp-1f)
+__MSL_SCALARS(float, 0x1.fffffep-1f)
 // Of x * pi, without the error of the product: the whole multiples of pi are taken away first.
 inline float sinpi(float x) {
   float whole = rint(x), s = sin((x - whole) * M_PI_F);
@@ -142,7 +132,6 @@ __MSL_LIFTS_FP(__MSL_LIFT1, acosh)
 __MSL_LIFTS_FP(__MSL_LIFT1, atanh)
 __MSL_LIFTS_FP(__MSL_LIFT2, fmod)
 __MSL_LIFTS_FP(__MSL_LIFT2, fdim)
-__MSL_LIFTS_FP(__MSL_LIFT2, nextafter)
 __MSL_LIFTS_FP(__MSL_LIFT1, sinpi)
 __MSL_LIFTS_FP(__MSL_LIFT1, cospi)
 __MSL_LIFTS_FP(__MSL_LIFT1, tanpi)
@@ -190,7 +179,7 @@ __MSL_OUT(float, modf)
     return sin(x);                                                                                                     \
   }
 __MSL_EACH_FP(__MSL_SINCOS, sincos)
-#define __MSL_OUTS(T, N, name)                                                                                         \
+#define __MSL_OUTS(T, N)                                                                                               \
   inline T##N modf(T##N x, thread T##N &whole) {                                                                       \
     T##N r;                                                                                                            \
     for (int i = 0; i < N; ++i) {                                                                                      \
@@ -221,7 +210,12 @@ __MSL_EACH_FP(__MSL_SINCOS, sincos)
       r[i] = ilogb(x[i]);                                                                                              \
     return r;                                                                                                          \
   }
-__MSL_LIFTS_FP(__MSL_OUTS, out)
+__MSL_OUTS(half, 2)
+__MSL_OUTS(half, 3)
+__MSL_OUTS(half, 4)
+__MSL_OUTS(float, 2)
+__MSL_OUTS(float, 3)
+__MSL_OUTS(float, 4)
 
 // dot and its kin: products added in order.
 #define __MSL_GEOMETRIC(T, N)                                                                                          \
@@ -300,7 +294,6 @@ inline half3 cross(half3 a, half3 b) { return a.yzx * b.zxy - a.zxy * b.yzx; }
   using metal::min;                                                                                                    \
   using metal::min3;                                                                                                   \
   using metal::modf;                                                                                                   \
-  using metal::nextafter;                                                                                              \
   using metal::normalize;                                                                                              \
   using metal::pow;                                                                                                    \
   using metal::powr;                                                                                                   \
@@ -323,6 +316,30 @@ __MSL_VARIANTS
 namespace fast {
 __MSL_VARIANTS
 }
+
+#if __METAL_VERSION__ >= 310
+// `I` has the bits of T.
+#define __MSL_NEXTAFTER(T, I)                                                                                          \
+  inline T nextafter(T x, T y) {                                                                                       \
+    if (x != x || y != y)                                                                                              \
+      return x + y;                                                                                                    \
+    if (x == y)                                                                                                        \
+      return y;                                                                                                        \
+    if (x == 0)                                                                                                        \
+      return copysign(as_type<T>((I)1), y);                                                                            \
+    I bits = as_type<I>(x);                                                                                            \
+    return as_type<T>((I)((x < y) == (x > 0) ? bits + 1 : bits - 1));                                                  \
+  }
+__MSL_NEXTAFTER(half, ushort)
+__MSL_NEXTAFTER(float, uint)
+__MSL_LIFTS_FP(__MSL_LIFT2, nextafter)
+namespace precise {
+using metal::nextafter;
+}
+namespace fast {
+using metal::nextafter;
+}
+#endif
 } // namespace metal
 
 // The constants of MSL 6.5 that are no floats.

@@ -47,7 +47,7 @@ template <class T, int C, int R> struct matrix {
   template <class U, typename ::__msl::enable<!::__msl::same<U, T>::value, int>::type = 0>
   explicit matrix(matrix<U, C, R> other) {
     for (int c = 0; c < C; ++c)
-      columns[c] = __builtin_convertvector(other.columns[c], column);
+      columns[c] = ::__msl::make<column>(other.columns[c]);
   }
   __generic column &operator[](int c) __MSL_BELOW(c, C) { return columns[::__msl::inside((ulong)c, C)]; }
   const __generic column &operator[](int c) const __MSL_BELOW(c, C) { return columns[::__msl::inside((ulong)c, C)]; }

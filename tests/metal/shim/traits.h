@@ -36,6 +36,10 @@ template <class... A> constexpr constant bool conjunction_v = conjunction<A...>:
 template <class... A> constexpr constant bool disjunction_v = disjunction<A...>::value;
 template <class A> constexpr constant bool negation_v = negation<A>::value;
 
+/// A value that is the same in all threads, which nobody checks here.
+template <class T> using uniform = T;
+template <class T> constexpr T make_uniform(T value) { return value; }
+
 #define __MSL_TYPE_TEST(name, expression)                                                                              \
   template <class T> struct name : bool_constant<expression> {};                                                       \
   template <class T> constexpr constant bool name##_v = name<T>::value;

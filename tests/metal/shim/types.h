@@ -75,15 +75,28 @@ template <class E, class A> struct part<E, A, true> {
   static constexpr A f(A a) { return a; }
 };
 
+/// half to bfloat, or back: clang converts neither.
+template <class A, class B> struct by_float {
+  enum { value = (same<A, half>::value && same<B, bfloat>::value) || (same<A, bfloat>::value && same<B, half>::value) };
+};
 template <class V, bool vector> struct maker { // scalars and classes
   template <class... A> static constexpr V f(A... a) { return V(a...); }
+  template <class A> static constexpr V f(A a) {
+    if constexpr (by_float<V, A>::value)
+      return V(float(a));
+    else
+      return V(a);
+  }
 };
 template <class V> struct maker<V, true> {
   typedef typename traits<V>::element E;
   template <class A> static constexpr V one(A a) {
     if constexpr (traits<A>::vector) {
       static_assert(int(traits<A>::count) == int(traits<V>::count), "wrong number of elements in a vector conversion");
-      return __builtin_convertvector(a, V);
+      if constexpr (by_float<E, typename traits<A>::element>::value)
+        return __builtin_convertvector(__builtin_convertvector(a, metal::vec<float, int(traits<V>::count)>), V);
+      else
+        return __builtin_convertvector(a, V);
     } else if constexpr (truth_count<A>::value) {
       static_assert(int(truth_count<A>::value) == int(traits<V>::count),
                     "wrong number of elements in a vector conversion");
@@ -109,6 +122,24 @@ template <class V> struct maker<V, true> {
 };
 /// T(a...) for any T: what the rewriter makes of constructor calls whose type is a template parameter or an alias.
 template <class T, class... A> inline constexpr T make(A... a) { return maker<T, traits<T>::vector>::f(a...); }
+/// {a, b...} of a vector with more elements than that: the others are zero.
+template <class V, class A> inline int put(thread V &v, int at, A part) {
+  if constexpr (traits<A>::vector) {
+    static_assert(same<typename traits<A>::element, typename traits<V>::element>::value,
+                  "mixed element types in a vector initialiser");
+    for (int i = 0; i < int(traits<A>::count); ++i)
+      v[at++] = part[i];
+  } else
+    v[at++] = (typename traits<V>::element)part;
+  return at;
+}
+template <class V, class... A> inline V fill(A... a) {
+  static_assert((int(traits<A>::count) + ...) <= int(traits<V>::count), "too many elements in a vector initialiser");
+  V v = (V)(typename traits<V>::element)0;
+  int at = 0;
+  ((at = put(v, at, a)), ...);
+  return v;
+}
 /// (T)x for any T, as an operator that binds like a cast: caster<T>() ->* x.
 template <class T> struct caster {};
 template <class T, class A> inline constexpr T operator->*(caster<T>, A a) {
@@ -192,6 +223,23 @@ template <class T, class U> inline constexpr T as_type(U value) {
 }
 
 namespace metal {
+// Scalar types are known with the namespace, too; those that are keywords cannot be.
+using ::bfloat;
+using ::int16_t;
+using ::int32_t;
+using ::int64_t;
+using ::int8_t;
+using ::ptrdiff_t;
+using ::size_t;
+using ::uchar;
+using ::uint;
+using ::uint16_t;
+using ::uint32_t;
+using ::uint64_t;
+using ::uint8_t;
+using ::ulong;
+using ::ushort;
+
 #define __MSL_VECTOR(T, N)                                                                                             \
   typedef vec<T, N> T##N;                                                                                              \
   template <class... A> inline constexpr T##N __make_##T##N(A... a) { return ::__msl::maker<T##N, true>::f(a...); }
