@@ -9,6 +9,8 @@
 #include "dialect/encodings/Pack.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/Pipelines.h"
 
@@ -277,6 +279,27 @@ Status TableRunner::execute(StepOp step, const metal::Launch &launch, metal::Sta
   return from.run(step.getKernel().str(), launch, &statistics);
 }
 
+void TableRunner::forgetResults(StepOp step, gpu::GPUFuncOp func) {
+  auto overlap = [](ArenaAttr a, ArenaAttr b) {
+    return a.getOffset() < b.getOffset() + b.getBytes() && b.getOffset() < a.getOffset() + a.getBytes();
+  };
+  auto isRead = [](BlockArgument memory) {
+    return llvm::any_of(memory.getUsers(), [](Operation *user) { return isa<memref::LoadOp, vector::LoadOp>(user); });
+  };
+  ArrayRef<Attribute> bindings = step.getBindings().getValue();
+  for (size_t i = 0; i < bindings.size(); ++i) {
+    auto range = dyn_cast<ArenaAttr>(bindings[i]);
+    if (!range || func.getArgAttr(unsigned(i), "llvm.readonly") || isRead(func.getArgument(unsigned(i))))
+      continue;
+    bool isOther = false; // in place
+    for (size_t j = 0; j < bindings.size(); ++j)
+      if (auto other = dyn_cast<ArenaAttr>(bindings[j]); other && j != i)
+        isOther |= overlap(range, other);
+    if (!isOther)
+      std::fill_n(arena.begin() + range.getOffset(), range.getBytes(), unwritten);
+  }
+}
+
 void TableRunner::runStep(StepOp step, int32_t (&params)[3]) {
   Builder b(module.getContext());
   SmallVector<Attribute> symbols, tasks;
@@ -290,6 +313,7 @@ void TableRunner::runStep(StepOp step, int32_t (&params)[3]) {
   if (launch.threadgroups[0] == 0)
     return;
   launch.threadsPerThreadgroup = {32, uint32_t((*func.getKnownBlockSize())[1]), 1};
+  forgetResults(step, func);
   for (auto [i, binding] : llvm::enumerate(step.getBindings()))
     launch.buffers.push_back(bind(binding, int(i)));
   launch.buffers.push_back({int(step.getBindings().size()), params, sizeof(params)});

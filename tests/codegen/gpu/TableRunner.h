@@ -97,6 +97,8 @@ protected:
 private:
   metal::BufferBinding bind(mlir::Attribute binding, int index);
   void runStep(StepOp step, int32_t (&params)[3]);
+  /// Where the step only writes, what another one has left counts as unwritten: no kernel may rely on it.
+  void forgetResults(StepOp step, mlir::gpu::GPUFuncOp func);
 
   mlir::ModuleOp module;
   const TestWeights &weights;
