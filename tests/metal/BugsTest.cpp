@@ -204,7 +204,7 @@ const Snippet kSnippets[] = {
      "float m; bool have = false;\nfor (uint j = 0; j < i; ++j) { if (!have || in[j] > m) { m = in[j]; have = true; } "
      "}\n"
      "out[i] = m;",
-     "uninitialised private memory", 4},
+     "'m' is read, but has no value", 7},
     {"sum_of_a_loop", "", "float m = 0;\nfor (uint j = 0; j < 3; ++j)\n  m = m + in[j];\nout[i] = m;",
      "float m; if (in[i] > 2) m = 0;\nfor (uint j = 0; j < 3; ++j)\n  m = m + in[j];\nout[i] = m;", "uninitialized", 7},
     {"shift_of_a_cast", "", "ulong x = i; uint y = i >> 3;\nout[i] = float((ulong)1 << 40) + float(x << 33 >> 33) + y;",
@@ -222,6 +222,176 @@ const Snippet kSnippets[] = {
      "out[i] = all(half4(h * 1.5f) > 1.0f) && all(u == 1) ? 1 : 0;",
      "half4 h = half4(in[i]); short4 u = short4(9);\nh = h * 2.0f - 1.0f;\nu = u * 2.5f;\nout[i] = h.x;",
      "greater rank", 7},
+    {"prefetch_beyond_the_end", "",
+     "float next = in[i], sum = 0;\nfor (uint j = 1; j <= 2; ++j) {\n  const float now = next;\n  if (j < 2)\n"
+     "    next = in[j * 32 + i];\n  sum += now;\n}\nout[i] = sum;",
+     "float next = in[i], sum = 0;\nfor (uint j = 1; j <= 2; ++j) {\n  const float now = next;\n"
+     "  next = in[j * 32 + i];\n  sum += now;\n}\nout[i] = sum;",
+     "byte 256 of buffer(1)", 8},
+    {"read_for_nothing", "", "const float spare = in[i + 32];\nout[i] = in[i];",
+     "const float spare = in[i + 33];\nout[i] = in[i];", "byte 256 of buffer(1)"},
+    {"condition_for_nothing", "", "if (in[63 - i] > 2.0f) {}\nout[i] = 1;",
+     "if (in[31 - 2 * int(i)] > 2.0f) {}\nout[i] = 1;", "before buffer(1)"},
+    {"discarded_element", "", "(void)in[i + 32];\nout[i] = 1;", "(void)in[i + 40];\nout[i] = 1;",
+     "byte 256 of buffer(1)"},
+    {"letter_of_a_string", "", "constant const char *s = \"abc\";\nout[i] = s[i % 4];",
+     "constant const char *s = \"abc\";\nout[i] = s[i % 4 + i / 31];", "constant 'string'", 6},
+    {"choice_of_two_equals", "",
+     "threadgroup float s[33];\nif (i < 2) s[i] = in[i];\nthreadgroup_barrier(mem_flags::mem_threadgroup);\n"
+     "out[i] = s[i & 1] > 0 ? 2.0f : 2.0f;",
+     "threadgroup float s[33];\nif (i < 2) s[i] = in[i];\nthreadgroup_barrier(mem_flags::mem_threadgroup);\n"
+     "out[i] = s[i & 2] > 0 ? 2.0f : 2.0f;",
+     "no thread has written", 8},
+    {"store_of_the_same", "",
+     "threadgroup float s[32];\ns[i] = in[i];\nthreadgroup_barrier(mem_flags::mem_threadgroup);\ns[i] = s[i];\nout[i] "
+     "= "
+     "s[i];",
+     "threadgroup float s[32];\ns[i] = in[i];\nthreadgroup_barrier(mem_flags::mem_threadgroup);\ns[7] = s[7];\nout[i] "
+     "= "
+     "s[i];",
+     "data race", 8},
+    {"copy_for_nothing", "struct S { half a; float b, spare; };",
+     "threadgroup S s[32];\ns[i].a = half(i); s[i].b = in[i];\nS mine = s[i];\nmine.a = 1;\nout[i] = float(mine.a);",
+     "threadgroup S s[32];\ns[i].a = half(i); s[i].b = in[i];\nS mine = s[i ^ 1];\nmine.a = 1;\nout[i] = "
+     "float(mine.a);",
+     "data race", 6},
+    {"copy_with_padding", "struct S { float3 p; uchar tag; }; struct T { S s[2]; };",
+     "threadgroup T t[32];\nt[i].s[1].p = float3(1); t[i].s[1].tag = 2;\nt[i].s[0] = t[i].s[1];\n"
+     "threadgroup_barrier(mem_flags::mem_threadgroup);\nT mine = t[i ^ 1];\nout[i] = mine.s[i & 1].p.y;",
+     "threadgroup T t[32];\nt[i].s[1].p = float3(1); t[i].s[1].tag = 2;\nt[i].s[1] = t[i].s[0];\n"
+     "threadgroup_barrier(mem_flags::mem_threadgroup);\nT mine = t[i ^ 1];\nout[i] = mine.s[i & 1].p.y;",
+     "no thread has written", 7},
+    {"element_of_a_vector", "",
+     "threadgroup float4 s[8];\ns[i / 4][i % 4] = in[i];\nif (i % 4 == 3) s[i / 4].w += 1;\n"
+     "threadgroup_barrier(mem_flags::mem_threadgroup);\nout[i] = s[i / 4][3 - i % 4];",
+     "threadgroup float4 s[8];\ns[i / 4][i % 4] = in[i];\nif (i % 4 == 3) s[i / 4].z += 1;\n"
+     "threadgroup_barrier(mem_flags::mem_threadgroup);\nout[i] = s[i / 4][3 - i % 4];",
+     "data race", 7},
+    {"half_of_a_shared_vector", "",
+     "threadgroup float4 s[16];\nif (i & 1) s[i / 2].xz = float2(in[i]); else s[i / 2].wy = float2(in[i]);\n"
+     "threadgroup_barrier(mem_flags::mem_threadgroup);\nfloat4 v = s[i / 2];\nout[i] = dot(v, v);",
+     "threadgroup float4 s[16];\nif (i & 1) s[i / 2].xz = float2(in[i]); else s[i / 2].wx = float2(in[i]);\n"
+     "threadgroup_barrier(mem_flags::mem_threadgroup);\nfloat4 v = s[i / 2];\nout[i] = dot(v, v);",
+     "data race", 6},
+    {"vector_changed_and_stored", "", "device float4 *o = (device float4 *)out + i / 4;\n(*o)[i % 4] = in[i];",
+     "device float4 *o = (device float4 *)out + i / 4;\nfloat4 v = *o; v[i % 4] = in[i];\n*o = v;", "data race", 6},
+    {"elements_of_threes", "",
+     "threadgroup uint3 s[12];\ns[i / 3][i % 3] = i;\nthreadgroup_barrier(mem_flags::mem_threadgroup);\n"
+     "uint3 v = s[i / 4];\nout[i] = float(v.x + v.y + v.z);",
+     "threadgroup uint3 s[12];\ns[i / 3][i % 3] = i;\nthreadgroup_barrier(mem_flags::mem_threadgroup);\n"
+     "uint3 v = s[i / 3];\nout[i] = float(v.x + v.y + v.z);",
+     "no thread has written", 8},
+    {"misaligned_vector", "", "out[i] = ((device const float4 *)(in + 4))->y;",
+     "out[i] = ((device const float4 *)(in + 6))->y;", "no multiple of 16"},
+    {"load_and_store_of_an_atomic", "",
+     "device atomic_uint *n = (device atomic_uint *)out + i % 8;\natomic_fetch_add_explicit(n, i, "
+     "memory_order_relaxed);",
+     "device atomic_uint *n = (device atomic_uint *)out + i % 8;\natomic_store_explicit(n, atomic_load_explicit(n, "
+     "memory_order_relaxed) + i, memory_order_relaxed);",
+     "can lose another thread's update", 6},
+    {"compare_exchange_once", "",
+     "device atomic_uint *n = (device atomic_uint *)out + i % 8;\nuint old = 0;\n"
+     "while (!atomic_compare_exchange_weak_explicit(n, &old, old + i, memory_order_relaxed, memory_order_relaxed)) {}",
+     "device atomic_uint *n = (device atomic_uint *)out + i % 8;\nuint old = atomic_load_explicit(n, "
+     "memory_order_relaxed);\n"
+     "atomic_compare_exchange_weak_explicit(n, &old, old + i, memory_order_relaxed, memory_order_relaxed);",
+     "can lose another thread's update", 7},
+    {"compare_exchange_without_rival", "",
+     "device atomic_uint *n = (device atomic_uint *)out + i;\nuint old = 0;\n"
+     "while (!atomic_compare_exchange_weak_explicit(n, &old, i, memory_order_relaxed, memory_order_relaxed)) old = 0;",
+     "device atomic_uint *n = (device atomic_uint *)out + i;\nuint old = 0;\n"
+     "atomic_compare_exchange_weak_explicit(n, &old, i, memory_order_relaxed, memory_order_relaxed);",
+     "can lose another thread's update", 7},
+    {"endless_wait", "",
+     "device atomic_uint *n = (device atomic_uint *)out + 40;\natomic_fetch_add_explicit(n, 1u, "
+     "memory_order_relaxed);\n"
+     "threadgroup_barrier(mem_flags::mem_device);\n"
+     "while (atomic_load_explicit(n, memory_order_relaxed) < 32u) {}\nout[i] = 1;",
+     "device atomic_uint *n = (device atomic_uint *)out + 40;\natomic_fetch_add_explicit(n, 1u, "
+     "memory_order_relaxed);\n"
+     "threadgroup_barrier(mem_flags::mem_device);\n"
+     "while (atomic_load_explicit(n, memory_order_relaxed) < 33u) {}\nout[i] = 1;",
+     "endless loop", 8},
+    {"endless_shuffles", "",
+     "float sum = in[i];\nfor (uint step = 1; step < 32; step *= 2)\n  sum += simd_shuffle_xor(sum, step);\nout[i] = "
+     "sum;",
+     "float sum = in[i];\nfor (uint step = 0; step < 32; step *= 2)\n  sum += simd_shuffle_xor(sum, step);\nout[i] = "
+     "sum;",
+     "endless loop", 7},
+    {"scalar_of_a_threadgroup", "",
+     "threadgroup float s; threadgroup uint4 n;\nif (i == 0) s = in[9];\nif (i == 7) n = uint4(3);\n"
+     "threadgroup_barrier(mem_flags::mem_threadgroup);\nout[i] = s * n.y;",
+     "threadgroup float s; threadgroup uint4 n;\nif (i == 0) s = in[9];\nif (i == 77) n = uint4(3);\n"
+     "threadgroup_barrier(mem_flags::mem_threadgroup);\nout[i] = s * n.y;",
+     "no thread has written", 9},
+    {"scalar_of_a_threadgroup_without_a_barrier", "",
+     "threadgroup bool all;\nswitch (i) { case 3: all = in[i] > 0; break; }\n"
+     "threadgroup_barrier(mem_flags::mem_threadgroup);\nout[i] = all ? 1 : 2;",
+     "threadgroup bool all;\nswitch (i) { case 3: all = in[i] > 0; break; }\n\nout[i] = all ? 1 : 2;",
+     "threadgroup variable 'all'", 8},
+    {"same_condition_for_value_and_use", "",
+     "float v;\nif (i < 9 && in[i] > 0) v = in[i];\nfloat r = 0;\nif (i < 9)\n  if (in[i] > 0)\n    r = v;\nout[i] = "
+     "r;",
+     "float v;\nif (i < 9 && in[i] > 0) v = in[i];\nfloat r = 0;\nif (i < 10)\n  if (in[i] > 0)\n    r = v;\nout[i] = "
+     "r;",
+     "'v' may be uninitialized", 10},
+    {"condition_that_changes", "", "uint k, t = i;\nif (t < 9) k = t;\nout[i] = 0;\nout[i] += t < 9 ? float(k) : 0;",
+     "uint k, t = i;\nif (t < 9) k = t;\nout[i] = 0; t -= 3;\nout[i] += t < 9 ? float(k) : 0;",
+     "'k' may be uninitialized", 8},
+    {"another_use_without_the_condition", "",
+     "uint k; bool live = i < 9;\nif (live) k = i;\nout[i] = live ? k : 0;\nif (live) out[i] += k;",
+     "uint k; bool live = i < 9;\nif (live) k = i;\nout[i] = live ? k : 0;\nif (i > 3) out[i] += k;",
+     "'k' may be uninitialized", 7},
+    {"flag_beside_the_value", "",
+     "uint k; bool have = false;\nif (i < 9) { k = i; have = true; }\nout[i] = 0;\nif (have)\n  out[i] = k;",
+     "uint k; bool have = false;\nif (i < 9) { k = i; have = true; }\nif (i == 11) have = true;\nif (have)\n  out[i] = "
+     "k;",
+     "'k' may be uninitialized", 9},
+    {"flag_of_an_earlier_round", "",
+     "uint k; bool have = false;\nfor (uint j = 0; j < 3; ++j) {\nif (j == 1) { k = i; have = true; }\nif (have)\n  "
+     "out[i] = k; }",
+     "bool have = false;\nfor (uint j = 0; j < 3; ++j) { uint k;\nif (j == 1) { k = i; have = true; }\nif (have)\n  "
+     "out[i] = k; }",
+     "'k' may be uninitialized", 9},
+    {"loop_that_never_runs", "", "uint k;\nfor (uint j = 0; j <= i; ++j) k = 5;\nout[i] = k == 5 ? 1 : 1 + 0 * in[i];",
+     "uint k;\nfor (uint j = 0; j < i; ++j) k = 5;\nout[i] = k == 5 ? 1 : 1 + 0 * in[i];",
+     "'k' is read, but has no value", 7},
+    {"lane_without_a_value", "", "uint k;\nif (i < 16)\n  k = i;\nout[i] = simd_shuffle(float(k), 3);",
+     "uint k;\nif (i < 16)\n  k = i;\nout[i] = simd_shuffle(in[i], k & 3);", "'k' is used uninitialized", 6},
+    {"broadcast_of_an_element", "", "uint k;\nif (i == 0)\n  k = 1;\nout[i] = in[simd_broadcast(k, 0)];",
+     "uint k;\nif (i == 0)\n  k = 1;\nout[i] = simd_broadcast(in[k], 0);", "'k' is used uninitialized", 6},
+    {"fill_before_a_sum", "",
+     "float a = simd_shuffle_and_fill_up(in[i] * i, -1.0f, 1), b = quad_shuffle_and_fill_down(a, 8.0f, 2);\n"
+     "float c = simd_sum(i), d = simd_shuffle_and_fill_down(b, c, 31, 32);\n"
+     "out[i + (a == (i ? i - 1.0f : -1.0f) && b == ((i & 3) > 1 ? 8 : i + 1.0f) && d == (i ? c : 8) ? 0 : 64)] = 1;",
+     "float a = simd_shuffle_and_fill_up(in[i] * i, -2.0f, 1), b = quad_shuffle_and_fill_down(a, 8.0f, 2);\n"
+     "float c = simd_sum(i), d = simd_shuffle_and_fill_down(b, c, 31, 32);\n"
+     "out[i + (a == (i ? i - 1.0f : -1.0f) && b == ((i & 3) > 1 ? 8 : i + 1.0f) && d == (i ? c : 8) ? 0 : 64)] = 1;",
+     "out of bounds", 7},
+    {"first_of_the_active_lanes", "",
+     "if (i < 5)\n  return;\nfor (uint j = 0; j < i; ++j)\n  if (simd_is_first())\n    out[j] = i;",
+     "if (i < 5)\n  return;\nfor (uint j = 0; j < i; ++j)\n  if (!simd_is_first())\n    out[j] = i;", "data race", 9},
+    {"leaders_of_quadgroups", "",
+     "if ((i & 3) > 1) {\n  if (quad_is_first())\n    out[i / 4] = 1;\n  if (simd_is_first())\n    out[40] = i; }",
+     "if ((i & 3) > 1) {\n  if (quad_is_first())\n    out[i / 4] = 1;\n  if (quad_is_first())\n    out[40] = i; }",
+     "data race", 9},
+    {"argument_too_many", "", "out[i] = simd_sum(in[i]) + simd_shuffle_xor(in[i], 1);",
+     "out[i] = simd_sum(in[i]) + simd_shuffle_xor(in[i], 1, 32);",
+     "no matching function for call to 'simd_shuffle_xor'"},
+    {"flags_too_many", "", "threadgroup_barrier(mem_flags::mem_none);\nout[i] = simd_any(i > 3) + quad_sum(1);",
+     "threadgroup_barrier(mem_flags::mem_none, 32);\nout[i] = simd_any(i > 3) + quad_sum(1);",
+     "no matching function for call to 'threadgroup_barrier'"},
+    {"table_of_a_constexpr_function", "constexpr int lg(uint n) { return n <= 1 ? 0 : 1 + lg(n / 2); }",
+     "float a[lg(8)] = {1, 2, 3};\nout[i] = a[lg(4)];", "float a[lg(8)] = {1, 2, 3};\nout[i] = a[lg(i / 32 + 4)];",
+     "function lg: calls itself", 3},
+    {"vector_of_a_vector", "", "float2 v = {1, 2};\nfloat4 w = {v, 3};\nout[i + uint(w.w) + uint(w.z - 3)] = w.y;",
+     "float2 v = {1, 2};\nfloat4 w = {v, 35};\nout[i + uint(w.w) + uint(w.z)] = w.y;", "out of bounds", 7},
+    {"unnamed_struct_of_a_threadgroup", "",
+     "threadgroup struct { float v; uint n[2]; } s[32], t;\ns[i].v = 1; s[i].n[0] = i;\nif (i == 0) t.v = 2;\n"
+     "threadgroup_barrier(mem_flags::mem_threadgroup);\nout[i] = s[31 - i].v + s[i].n[0] + t.v;",
+     "threadgroup struct { float v; uint n[2]; } s[32], t;\ns[i].v = 1; s[i].n[0] = i;\nif (i == 0) t.v = 2;\n"
+     "threadgroup_barrier(mem_flags::mem_threadgroup);\nout[i] = s[31 - i].v + s[i].n[1] + t.v;",
+     "no thread has written", 9},
     {"scalar_in_a_template", "template <class T> T twice(T v) { return v * 2.0f; }",
      "out[i] = twice(half4(1)).x + twice(in[i]);", "out[i + 64] = twice(half4(1)).x + twice(in[i]);", "out of bounds"},
     // Components are memory locations of their own.

@@ -96,6 +96,7 @@ json toJson(const Kernel &kernel) {
                           {"constant", p.isConstant},
                           {"const", p.isConst},
                           {"reference", p.isReference},
+                          {"bytes", p.bytes},
                           {"absent", p.isAbsent},
                           {"missing", p.missingConstant},
                           {"line", p.line}});
@@ -122,6 +123,7 @@ Kernel fromJson(const json &j) {
     p.isConstant = q.value("constant", false);
     p.isConst = q.value("const", false);
     p.isReference = q.value("reference", false);
+    p.bytes = q.value("bytes", uint64_t(0));
     p.isAbsent = q.value("absent", false);
     p.missingConstant = q.value("missing", "");
     p.line = q.value("line", 0);

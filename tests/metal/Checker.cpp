@@ -113,13 +113,13 @@ std::string at(const Range &range, uintptr_t address) {
                     0, code);
 }
 
-void read(const Judge &judge, Cell &cell, uintptr_t address, const void *code) {
+void read(const Judge &judge, Cell &cell, uintptr_t address, const void *code, bool maybeEmpty) {
   uint64_t before = judge.shared ? load(cell.read, true) : cell.read;
   uint64_t now = judge.joined(before);
   if (now != before)
     exchange(cell.read, now, judge.shared);
   uint64_t write = load(cell.write, judge.shared);
-  if (judge.space == Threadgroup && !judge.mine(write))
+  if (judge.space == Threadgroup && !judge.mine(write) && !maybeEmpty)
     judge.worker.fail(fmt::format("{} reads {}, which no thread has written", judge.worker.threadName(judge.thread),
                                   at(judge.range, address)),
                       0, code);
@@ -187,26 +187,22 @@ void Access::simdgroupBarrier(int flags, int simdgroup) {
       ++epoch[space][static_cast<size_t>(simdgroup)];
 }
 
-void tq::metal::checkAccess(Worker &worker, uintptr_t address, size_t bytes, bool isWrite, bool atomic,
-                            const void *code) {
-  ++worker.statistics.accesses;
-  if (bytes == 0)
-    return;
-  if (worker.stacks.contains(worker.current, address)) {
-    if (worker.inRedZone(address, bytes))
-      worker.fail(fmt::format("out of bounds: {} {} {} byte(s) just beside a private array or variable",
-                              worker.threadName(worker.current), isWrite ? "writes" : "reads", bytes),
-                  0, code);
-    return;
-  }
+const Range *tq::metal::checkBounds(Worker &worker, uintptr_t address, size_t bytes, bool isWrite, const void *code) {
   Access &access = worker.access;
   const Range *&cached = access.cache[(reinterpret_cast<uintptr_t>(code) >> 2) % Access::kCache];
   const Range *range = cached;
   if (!range || address - range->low >= range->bytes || bytes > range->bytes - (address - range->low)) {
+    if (worker.stacks.contains(worker.current, address)) {
+      if (worker.inRedZone(address, bytes))
+        worker.fail(fmt::format("out of bounds: {} {} {} byte(s) just beside a private array or variable",
+                                worker.threadName(worker.current), isWrite ? "writes" : "reads", bytes),
+                    0, code);
+      return nullptr;
+    }
     range = find(access, address, bytes);
     if (!range) {
-      if (worker.lends(address))
-        return;
+      if (bytes == 0 || worker.lends(address))
+        return nullptr;
       worker.fail(fmt::format("out of bounds: {} {} {} byte(s) at {}", worker.threadName(worker.current),
                               isWrite ? "writes" : "reads", bytes, nearest(access.ranges, address)),
                   0, code);
@@ -216,7 +212,14 @@ void tq::metal::checkAccess(Worker &worker, uintptr_t address, size_t bytes, boo
   if (isWrite && !range->writable)
     worker.fail(fmt::format("{} writes {}, which is read-only", worker.threadName(worker.current), at(*range, address)),
                 0, code);
-  if (!range->cells)
+  return range;
+}
+
+void tq::metal::checkAccess(Worker &worker, uintptr_t address, size_t bytes, bool isWrite, bool atomic,
+                            const void *code, bool maybeEmpty) {
+  ++worker.statistics.accesses;
+  const Range *range = checkBounds(worker, address, bytes, isWrite, code);
+  if (!range || !range->cells || bytes == 0)
     return;
   Judge judge(worker, *range, atomic);
   uint64_t offset = address - range->low;
@@ -235,8 +238,20 @@ void tq::metal::checkAccess(Worker &worker, uintptr_t address, size_t bytes, boo
     if (isWrite)
       write(judge, range->cells[i], address, atomic, code);
     else
-      read(judge, range->cells[i], address, code);
+      read(judge, range->cells[i], address, code, maybeEmpty);
   }
+}
+
+bool tq::metal::partlyWritten(Worker &worker, uintptr_t address, size_t bytes, const void *code) {
+  const Range *range = checkBounds(worker, address, bytes, false, code);
+  if (!range || !range->cells || range->space != Threadgroup || bytes == 0)
+    return true;
+  Judge judge(worker, *range, false);
+  uint64_t offset = address - range->low;
+  for (uint64_t i = offset >> range->shift; i <= (offset + bytes - 1) >> range->shift; ++i)
+    if (judge.mine(range->cells[i].write))
+      return true;
+  return false;
 }
 
 CellPool::~CellPool() {

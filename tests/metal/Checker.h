@@ -78,8 +78,13 @@ struct Access {
   void simdgroupBarrier(int flags, int simdgroup);
 };
 
-/// What the Checker does once the range is known to have cells, or is not known yet.
-void checkAccess(Worker &worker, uintptr_t address, size_t bytes, bool write, bool atomic, const void *code);
+/// All there is to say of an access. `maybeEmpty`: what is read need not have been written.
+void checkAccess(Worker &worker, uintptr_t address, size_t bytes, bool write, bool atomic, const void *code,
+                 bool maybeEmpty = false);
+/// Some of the bytes have a value: of a struct's copy nobody need have written the padding.
+bool partlyWritten(Worker &worker, uintptr_t address, size_t bytes, const void *code);
+/// The bytes are in a range, which may be written if they are to be. Null if they are nobody else's business.
+const Range *checkBounds(Worker &worker, uintptr_t address, size_t bytes, bool write, const void *code);
 
 } // namespace tq::metal
 

@@ -42,6 +42,10 @@ std::string translate(std::string text) {
       {"__bf16", "bfloat"},
       {"OpenCL C++ ", "MSL "},
       {"OpenCL ", "MSL "},
+      {"in OpenCL", "in MSL"},
+      {"zero size arrays are an extension", "an array needs elements"},
+      {"non-kernel function variable cannot be declared in local address space",
+       "only kernels have variables in the threadgroup address space"},
       {"C++ for ", ""},
       {"'const constant ", "'constant "}, // see Rewrite.h
       {" &thread'", " &'"},
@@ -82,6 +86,10 @@ std::string translate(std::string text) {
       break;
     text.erase(at, end + 2 - at);
   }
+  // What clang calls an int2 may be a comparison's bool2.
+  if (std::string_view type = between(text, "value of type '", "' is not contextually convertible to 'bool'");
+      !type.empty() && type.back() >= '2' && type.back() <= '4')
+    text = "a vector is no condition; write any(...) or all(...)";
   // [-Wsome-option] and the like mean nothing to the reader.
   if (size_t option = text.rfind(" [-W"); option != text.npos && text.ends_with("]"))
     text.resize(option);
@@ -229,6 +237,7 @@ bool counts(const Diagnostic &d) {
                                            "-Wc++26-extensions",
                                            "-Wc++2b-extensions",
                                            "-Wvla",
+                                           "-Wzero-length-array",
                                            "-Wvla-cxx-extension",
                                            "-Wvla-extension",
                                            "-Wgnu-designator",
@@ -282,6 +291,9 @@ std::vector<Finding> tq::metal::readDiagnostics(std::string_view output, const R
       f.line = d->line;
     if (isText && reflection)
       f.where = reflection->whereIs(d->line);
+    if (isShim) // a static_assert of the shim's says it in a sentence
+      if (size_t sentence = f.message.find("': "); f.message.starts_with("static assertion failed"))
+        f.message.erase(0, sentence == f.message.npos ? 0 : sentence + 3);
     inShim = isShim;
     findings.push_back(std::move(f));
   }

@@ -49,6 +49,8 @@ public:
       TQ_TRY(prepareChecker());
     orderGroups();
     Status status = execute(statistics);
+    for (size_t i = 0; i < ranges.size() && image.checked && status.ok(); ++i) // a read beyond the end says more
+      status = isWhole(kernel.parameters[owner[i]], ranges[i].bytes);
     for (Cluster &c : clusters)
       if (c.moved && c.writable)
         memcpy(reinterpret_cast<void *>(c.low), reinterpret_cast<void *>(c.moved), c.high - c.low);
@@ -112,6 +114,8 @@ private:
       auto b = std::ranges::find(launch.buffers, p.index, &BufferBinding::index);
       if (b == launch.buffers.end() || !b->data || b->bytes == 0)
         return failure(fmt::format("buffer({}) '{}' is not bound", p.index, p.name), p.line);
+      if (!image.checked)
+        TQ_TRY(isWhole(p, b->bytes));
       plan.buffers[i] = b->data;
       Range range;
       range.low = reinterpret_cast<uintptr_t>(b->data);
@@ -123,6 +127,15 @@ private:
       ranges.push_back(std::move(range));
     }
     return Status();
+  }
+
+  /// Metal's validation wants all of a reference to be there, whatever the kernel reads of it.
+  Status isWhole(const Parameter &p, uint64_t bytes) const {
+    if (bytes >= p.bytes)
+      return Status();
+    return failure(
+        fmt::format("buffer({}) '{}' has {} bytes, but {} & needs {}", p.index, p.name, bytes, p.type, p.bytes),
+        p.line);
   }
 
   Status threadgroupMemory() {
@@ -290,6 +303,8 @@ private:
     for (size_t i = 0; i < threads; ++i) {
       if (statistics)
         add(*statistics, worker(i).statistics);
+      if (statistics && !statistics->lostUpdate)
+        statistics->lostUpdate = worker(i).lostUpdate();
       worker(i).end();
     }
     return status;

@@ -41,6 +41,7 @@ struct Parameter {
   bool isConstant = false; ///< in the constant address space
   bool isConst = false;    ///< the kernel cannot write through it
   bool isReference = false;
+  uint64_t bytes = 0;          ///< of what a reference refers to; 0: not known
   bool isAbsent = false;       ///< its [[function_constant(c)]] is false
   std::string missingConstant; ///< or depends on this function constant, which has no value
   int line = 0;
@@ -85,6 +86,9 @@ struct Schedule {
   uint32_t seed = 0;
   /// What uninitialised private variables and absent lanes hold (checked build) and threadgroup memory starts with.
   uint8_t poison = 0xff;
+  /// Threads also take turns at atomic operations, a weak compare-exchange may fail for nothing, and a threadgroup's
+  /// first atomic loads come before the threadgroup that ran just before it.
+  bool interleaved = false;
 };
 
 struct Launch {
@@ -102,6 +106,7 @@ struct Launch {
 struct Statistics {
   uint64_t threads = 0, switches = 0, barriers = 0, simdOperations = 0, accesses = 0;
   bool floatAtomics = false; ///< sums that may differ by rounding between schedules
+  int lostUpdate = 0; ///< line of an atomic operation that passed over another thread's; interleaved schedules only
 };
 
 class LibraryImage;

@@ -151,6 +151,43 @@ kernel void f(device atomic_float *sum [[buffer(0)]], device atomic_uint *n [[bu
   }
 }
 
+/// Updates by a load and a store get lost between threads and between threadgroups; others do not. Memory of another
+/// threadgroup's at the same address is nobody's past, and who waits for another thread is heard.
+TEST(Executor, interleavedAtomics) {
+  Library library = compile(R"(
+kernel void f(device atomic_uint *n [[buffer(0)]], uint i [[thread_index_in_threadgroup]]) {
+  threadgroup atomic_uint here[1];
+  ((threadgroup uint *)here)[0] = 0;
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  uint mine = atomic_load_explicit(here, memory_order_relaxed);
+  if (i == 0)
+    atomic_store_explicit(&n[0], atomic_load_explicit(&n[0], memory_order_relaxed) + 1, memory_order_relaxed);
+  atomic_store_explicit(&n[1], atomic_load_explicit(&n[1], memory_order_relaxed) + 1, memory_order_relaxed);
+  uint seen = atomic_load_explicit(&n[2], memory_order_relaxed);
+  while (!atomic_compare_exchange_weak_explicit(&n[2], &seen, seen + 1, memory_order_relaxed, memory_order_relaxed))
+    ;
+  atomic_fetch_add_explicit(&n[3], mine, memory_order_relaxed);
+  if (i == 2)
+    atomic_fetch_add_explicit(here, 1u, memory_order_relaxed);
+  while (atomic_load_explicit(here, memory_order_relaxed) == 0)
+    ;
+})",
+                            false);
+  std::array<uint32_t, 4> n = {};
+  Launch launch;
+  launch.threadgroups = {4, 1, 1};
+  launch.threadsPerThreadgroup = {8, 1, 1};
+  launch.hostThreads = 1;
+  launch.schedule = {Schedule::Random, 1, 0, true};
+  launch.buffers = {{0, n.data(), sizeof(n)}};
+  Status status = library.run("f", launch);
+  ASSERT_TRUE(status.ok()) << status.error().message;
+  EXPECT_LT(n[0], 4u);
+  EXPECT_LT(n[1], 32u);
+  EXPECT_EQ(n[2], 32u);
+  EXPECT_EQ(n[3], 0u);
+}
+
 /// Threadgroup variables of a kernel are separate for workers that run at the same time.
 TEST(Executor, threadgroupVariablesOnSeveralHostThreads) {
   Library library = compile(R"(

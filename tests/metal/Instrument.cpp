@@ -2,6 +2,7 @@
 
 #include "tests/metal/Instrument.h"
 
+#include "tests/metal/IrAccesses.h"
 #include "tests/metal/IrChecks.h"
 #include "tests/metal/IrComponents.h"
 #include "tests/metal/IrFindings.h"
@@ -35,7 +36,7 @@ public:
     if (checked)
       findPointed();
     forEachLine(ir, [&](std::string_view line) { step(line); });
-    for (Finding &finding : findRecursion(graph, metadata))
+    for (Finding &finding : findRecursion(graph, metadata, findCircles(tokens, reflection)))
       findings.push_back(std::move(finding));
     if (checked)
       for (Finding &finding : findConstantShifts(ir, tokens, reflection, metadata))
@@ -43,8 +44,10 @@ public:
     for (Finding &finding : findUndefined(ir, reflection, metadata))
       findings.push_back(std::move(finding));
     out += variableTables(statics, constants);
-    if (checked)
+    if (checked) {
+      put(accessDeclarations());
       checks.definitions(ir);
+    }
     out += importJumps();
     return {std::move(out), std::move(findings)};
   }
@@ -92,11 +95,12 @@ private:
     if (contains(line, " external ") && undefinedConstant(name, line))
       return;
     bool numbered = name.size() > 1 && name[1] >= '0' && name[1] <= '9';
-    bool named = checked && constant != line.npos && !numbered && !name.starts_with("@.") &&
+    bool text = name.starts_with("@.str");
+    bool named = checked && constant != line.npos && !numbered && (text || !name.starts_with("@.")) &&
                  !name.starts_with("@llvm.") && !contains(line.substr(0, constant), "external");
     if (named)
-      constants.push_back(
-          {std::string(name), std::string(leadingType(line.substr(constant + 10))), variableName(plain(name))});
+      constants.push_back({std::string(name), std::string(leadingType(line.substr(constant + 10))),
+                           text ? "string" : variableName(plain(name))});
     if (named && pointed.contains(name))
       pad(name, line.substr(constant + 10));
     else

@@ -12,6 +12,7 @@
 //   - private arrays that are used through pointers get room around them that nothing may touch;
 //   - indices of vector elements are compared with their number, divisors of vectors with zero;
 //   - accesses of sizes that ThreadSanitizer's pass leaves out, more than 16 bytes or three elements, are told.
+// IrAccesses.h has been there before, and tells those of shared memory.
 //
 // Text, because a pass plugin would tie the executor to LLVM's libraries.
 //===----------------------------------------------------------------------===//

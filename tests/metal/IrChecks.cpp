@@ -219,6 +219,8 @@ void IrChecks::zeroDivisor(std::string_view line) {
 
 /// What ThreadSanitizer's pass leaves out.
 void IrChecks::wide(std::string_view line) {
+  if (contains(line, "!nosanitize")) // IrAccesses.cpp has told it
+    return;
   size_t load = line.find(" load <"), store = line.find("  store <");
   if (load == line.npos && store == line.npos)
     return;

@@ -1,5 +1,6 @@
 //===- IrChecks.h - What the checked build does at run time -----*- C++ -*-===//
-// Before an instruction: what it must not do. ThreadSanitizer's pass, which comes later, sees to plain accesses.
+// Before an instruction: what it must not do. IrAccesses.h and ThreadSanitizer's pass, which comes later, see to plain
+// accesses.
 //===----------------------------------------------------------------------===//
 
 #ifndef TQ_TESTS_METAL_IRCHECKS_H

@@ -12,11 +12,12 @@ namespace {
 
 class Walk {
 public:
-  Walk(const CallGraph &graph, const IrMetadata &metadata) : graph(graph), metadata(metadata) {}
+  Walk(const CallGraph &graph, const IrMetadata &metadata, const Recursion &known)
+      : graph(graph), metadata(metadata), known(known) {}
 
   /// Whether a circle is found on a way from here.
   bool from(const std::string &name) {
-    if (state[name])
+    if (state[name] || known.constants.contains(of(name).name))
       return false;
     state[name] = 1;
     for (const std::string &callee : graph.calls.at(name)) {
@@ -49,13 +50,15 @@ private:
 
   const CallGraph &graph;
   const IrMetadata &metadata;
+  const Recursion &known;
   std::map<std::string, int> state; ///< 1: on the path, 2: done
 };
 
 } // namespace
 
-std::vector<Finding> tq::metal::findRecursion(const CallGraph &graph, const IrMetadata &metadata) {
-  Walk walk(graph, metadata);
+std::vector<Finding> tq::metal::findRecursion(const CallGraph &graph, const IrMetadata &metadata,
+                                              const Recursion &known) {
+  Walk walk(graph, metadata, known);
   for (const auto &[name, callees] : graph.calls)
     if (walk.from(name))
       break;

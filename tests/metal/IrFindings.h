@@ -4,7 +4,7 @@
 #define TQ_TESTS_METAL_IRFINDINGS_H
 
 #include "tests/metal/IrText.h"
-#include "tests/metal/Reflect.h"
+#include "tests/metal/Recursion.h"
 
 namespace tq::metal {
 
@@ -12,8 +12,8 @@ struct CallGraph {
   std::map<std::string, std::vector<std::string>> calls; ///< by symbol
   std::map<std::string, std::string> subprograms;        ///< metadata's number of a function
 };
-/// The first function that calls itself, which MSL forbids.
-std::vector<Finding> findRecursion(const CallGraph &graph, const IrMetadata &metadata);
+/// The first function that calls itself, which MSL forbids, but for the constexpr ones that compute constants.
+std::vector<Finding> findRecursion(const CallGraph &graph, const IrMetadata &metadata, const Recursion &known);
 
 /// `x << 33` arrives as a shift by 1: compares the literals of each line with the widths that are shifted there.
 std::vector<Finding> findConstantShifts(std::string_view ir, const Tokens &tokens, const Reflection &reflection,

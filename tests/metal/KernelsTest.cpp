@@ -257,7 +257,7 @@ kernel void f(device float *x [[buffer(0)]], uint i [[thread_index_in_threadgrou
   auto library = compile("static void g(device float *x) { threadgroup float s[2]; s[0] = 1; x[0] = s[0]; }\n"
                          "kernel void f(device float *x) { g(x); }\n");
   ASSERT_FALSE(library.ok());
-  EXPECT_TRUE(has(library.message(), "k.metal:3: error: function g: non-kernel function variable cannot be declared"))
+  EXPECT_TRUE(has(library.message(), "k.metal:3: error: function g: only kernels have variables in the threadgroup"))
       << library.message();
 }
 
@@ -377,6 +377,26 @@ TEST(FunctionConstants, wrongForms) {
     EXPECT_TRUE(has(library.message(), rule)) << library.message();
     EXPECT_TRUE(library.message().starts_with("k.metal:3: ")) << library.message();
   }
+}
+
+/// A reference is to all of its type; a pointer says nothing of how much there is.
+TEST(Kernels, referencesToTooLittle) {
+  std::string text = R"(
+struct Big { float v[32]; };
+kernel void whole(device Big &b [[buffer(0)]]) { b.v[0] = 1; }
+kernel void pointer(device float4x4 *b [[buffer(0)]], uint i [[thread_index_in_threadgroup]]) { (*b)[0][i & 3] = 1; }
+template <typename T> kernel void part(device T &b [[buffer(0)]]) { b.v[0] = 1; }
+struct Bigger { float v[33]; };
+template [[host_name("part")]] kernel void part<Bigger>(device Bigger &);
+)";
+  text = replaced(text, "b.v[0] = 1; }\nkernel", "if (&b.v[0] != nullptr) return; }\nkernel");
+  EXPECT_EQ(run(text, "whole"), "");
+  std::string message = run(replaced(text, "b.v[0] = 1", "if (&b.v[0] == nullptr) b.v[0] = 1"), "part");
+  EXPECT_TRUE(message.starts_with("k.metal:7: error: kernel part: buffer(0) 'b' has 128 bytes, but T & needs 132") ||
+              message.starts_with("k.metal:7: error: kernel part: buffer(0) 'b' has 128 bytes, but Bigger & needs 132"))
+      << message;
+  message = run(replaced(text, "float v[32]", "float v[40]"), "whole");
+  EXPECT_TRUE(has(message, "but Big & needs 160")) << message;
 }
 
 } // namespace

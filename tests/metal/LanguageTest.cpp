@@ -371,7 +371,9 @@ TEST(Language, functionsThatAreNotThere) {
       {"atomic_store_explicit(u, 1u, memory_order_seq_cst);", "it needs MSL 3.2"},
       {"atomic_store_explicit(u, 1u, memory_order_seq_cst);", "no matching function", 320},
       {"bfloat z = exp(bfloat(y[0])); y[0] = z;", "bfloat"},
-      {"bfloat z = max(bfloat(y[0]), 1.0bf); y[0] = z;", "ambiguous"},
+      {"bfloat z = max(bfloat(y[0]), 1.0bf); y[0] = z;", "bfloat"},
+      {"y[0] = float(simd_max(bfloat(y[0])));", "simdgroup functions take no bfloat"},
+      {"y[0] = quad_shuffle_xor(bfloat4(1.0bf), 1).w;", "simdgroup functions take no bfloat"},
       {"y[0] = unpack_snorm10a2_to_float(1).x;", "unpack_snorm10a2_to_float"},
   };
   for (const Line &line : lines) {
@@ -386,7 +388,7 @@ TEST(Language, functionsThatAreNotThere) {
     EXPECT_EQ(library.message().find("__msl"), std::string::npos) << library.message();
   }
   for (const char *good : {"float z = exp(bfloat(y[0])); y[0] = z;", "y[0] = isnan(bfloat(y[0])) ? 1 : 0;",
-                           "y[0] = float(simd_max(bfloat(y[0]))) + float(quad_min(bfloat4(1.0bf)).w);"}) {
+                           "y[0] = max(bfloat(y[0]), 1.0bf) + clamp(1.0bf, 2.0bf, 3.0bf) + max(bfloat(y[0]), 0.0f);"}) {
     auto library = Library::compile(
         withHeader("kernel void f(device float *y [[buffer(0)]]) {\n  " + std::string(good) + "\n}\n"));
     EXPECT_TRUE(library.ok()) << library.message();

@@ -56,6 +56,13 @@ const std::map<std::string_view, std::string_view> kBanned = {
     {"__int128", "MSL has no __int128; the widest integers have 64 bits"},
     {"__int128_t", "MSL has no __int128; the widest integers have 64 bits"},
     {"__uint128_t", "MSL has no __int128; the widest integers have 64 bits"},
+    {"__float128", "MSL has no __float128; the widest floating type is float"},
+    {"_Float16", "MSL has no _Float16; write half"},
+    {"__fp16", "MSL has no __fp16; write half"},
+    {"__bf16", "MSL has no __bf16; write bfloat"},
+    {"_Complex", "MSL has no complex numbers; write float2"},
+    {"__complex__", "MSL has no complex numbers; write float2"},
+    {"_BitInt", "MSL has no _BitInt"},
     {"reqd_work_group_size", "this is OpenCL; write [[max_total_threads_per_threadgroup(n)]]"},
     {"work_group_size_hint", "this is OpenCL; write [[max_total_threads_per_threadgroup(n)]]"},
     {"vec_type_hint", "this is OpenCL; MSL has no such hint"},
@@ -124,6 +131,13 @@ private:
     if (!t.isWord(i))
       return;
     std::string_view s = t[i];
+    if (isSpace(s) && t[i - 1] != "." && t[i - 1] != "->") {
+      size_t next = i + 1;
+      while (t[next] == "const" || t[next] == "volatile")
+        ++next;
+      if (isSpace(t[next]))
+        say(next, fmt::format("{} {}: one address space is enough", s, t[next]));
+    }
     if (s == "noexcept" && t[i + 1] == "(" && afterOperator(i))
       say(i, "MSL has no operator noexcept");
     if (s == "delete" && t[i - 1] != "=")

@@ -19,6 +19,12 @@ std::vector<Finding> lintBfloats(const Tokens &tokens, const Reflection &reflect
 /// Calls of member functions on objects outside of thread memory, where `this` is before MSL 4.1.
 std::vector<Finding> lintMembers(const Tokens &tokens, const Reflection &reflection, int version);
 
+/// Structs that no buffer can hold, parameters with two attributes that exclude each other.
+std::vector<Finding> lintArguments(const Tokens &tokens, const Reflection &reflection);
+
+/// Brackets without a partner, which would hide from the reader where kernels begin and end.
+std::vector<Finding> lintBrackets(const Tokens &tokens, std::string_view preprocessed);
+
 /// A finding at token i.
 Finding findingAt(const Tokens &tokens, const Reflection &reflection, size_t i, std::string message);
 

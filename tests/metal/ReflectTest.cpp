@@ -170,6 +170,23 @@ kernel void pointers(device float *y, device const float *x) {
   y[0] = *p + *q + first(a, a) + (*r)[0] + float4(*w)[2] + add(f, *q) + m + twice(x[0]);
 }
 
+static float4 exp(float4 v, int k) { return exp(v) * k; }
+static float most(float2 v) { return max(v.x, v.y); }
+static float most(float3 v) { return max(most(v.xy), v.z); }
+static float most(float4 v) { return most(float2(most(v.xyz), v.w)); }
+struct Own { float v; float most() const { return ::most(float2(v)); } };
+struct Base { float v; };
+struct Derived : Base { float k; };
+struct Far { device float *next; uint n; };
+kernel void arguments(device float *y [[buffer(0)]] [[maybe_unused]], constant Far &far [[buffer(1)]],
+                      uint i [[thread_position_in_grid]], uint lane [[thread_index_in_simdgroup]]) {
+  Own own = {1};
+  Derived d;
+  d.k = 1;
+  int a[2] = {0, 1}, b = a[a[a[1]]];
+  y[i] = exp(float4(1), 2).x + most(float4(1)) + own.most() + d.k + far.n + lane + b;
+}
+
 static constexpr float half_of(float x) { return x / 2; }
 constant float kHalf = half_of(3);
 static bfloat round(bfloat x) { return x > 0.5f ? bfloat(0.5) : 1.0bf; }
@@ -222,6 +239,36 @@ TEST(Lints, wrongForms) {
       {"", "__int128 x = 1; out[i] = x;", "no __int128"},
       {"", "out[i] = noexcept(i);", "no operator noexcept"},
       {"__attribute__((reqd_work_group_size(32, 1, 1)))", "", "this is OpenCL"},
+      {"", "_Float16 h = 1; out[i] = h;", "no _Float16; write half"},
+      {"", "__fp16 h = 1; out[i] = h;", "no __fp16"},
+      {"static float g(__bf16 x) { return 1; }", "", "no __bf16; write bfloat"},
+      {"", "__float128 q = i; out[i] = q;", "no __float128"},
+      {"", "_Complex float z = i; out[i] = 1;", "no complex numbers"},
+      {"", "float q[0]; out[i] = 1;", "an array needs elements"},
+      {"static float g(device device float *x) { return x[0]; }", "", "one address space is enough"},
+      {"static float g(threadgroup const constant float *x) { return x[0]; }", "", "one address space is enough"},
+      {"static int g(int n) { return n > 1 ? n * g(n - 1) : 1; }", "", "function g: calls itself"},
+      {"static int h(int n); static int g(int n) { return n ? h(n - 1) : 1; } static int h(int n) { return g(n); }", "",
+       "calls itself through"},
+      {"struct R { int f(int n) { return n ? f(n - 1) : 0; } };", "", "function f: calls itself"},
+      {"struct P { float k; thread float *p; }; kernel void g(constant P &p, device float *y) { y[0] = p.k; }", "",
+       "P has a pointer to thread memory"},
+      {"struct P { struct { threadgroup float *p; } q; float k; }; struct Q { P p; }; "
+       "kernel void g(device Q *p, device float *y) { y[0] = p->p.k; }",
+       "", "P has a pointer to threadgroup memory"},
+      {"struct P { float k; }; struct Q : P { float n; }; kernel void g(const device Q *q, device float *y) { y[0] = "
+       "q[1].n; }",
+       "", "Q is derived from P"},
+      {"kernel void g(device float *y, uint t [[thread_index_in_simdgroup, thread_index_in_threadgroup]]) { y[t] = 1; "
+       "}",
+       "", "a parameter has one place"},
+      {"kernel void g(device float *y [[buffer(0)]] [[buffer(1)]]) {}", "", "a parameter has one place"},
+      {"kernel void g(device float *y [[buffer(0)], uint t [[thread_position_in_grid]]) { y[t] = 1; }", "",
+       "[[ is not closed before the )"},
+      {"", "out[i] = (1 + i;", "( is not closed before the }"},
+      {"", "out[i] = 1 + i);", ") has no opening bracket"},
+      {"static float g(float x) { if (x > 1) {\n    x = 2;\n  }\n  return x;", "", "{ is not closed"},
+      {"static int g(int a, ...) { return a; }", "", "variadic arguments are not allowed in MSL"},
       {"#pragma OPENCL EXTENSION cl_khr_fp64 : enable", "", "#pragma OPENCL"},
   };
   for (const auto &[before, body, rule] : wrong) {

@@ -2,6 +2,7 @@
 
 #include "tests/metal/Rewrite.h"
 
+#include "tests/metal/Recursion.h"
 #include "tests/metal/Thunks.h"
 #include "tests/metal/TypeNames.h"
 
@@ -60,6 +61,8 @@ public:
       isDefined(i);
       functionParameter(i);
     }
+    for (size_t begin : findCircles(t, reflection).begins)
+      insert(t.all[begin].offset, "__attribute__((used)) ");
     for (const FunctionText &f : reflection.functions)
       if (f.isMember) {
         memberOfThread(f);

@@ -30,9 +30,6 @@ constexpr char kAtomic[] = {
 constexpr char kCompute[] = {
 #embed "compute.h" suffix(, 0)
 };
-constexpr char kBfloat[] = {
-#embed "bfloat.h" suffix(, 0)
-};
 constexpr char kMatrix[] = {
 #embed "matrix.h" suffix(, 0)
 };
@@ -41,9 +38,9 @@ constexpr char kAll[] = {
 };
 
 constexpr ShimFile kFiles[] = {
-    {"language.h", kLanguage}, {"types.h", kTypes},   {"traits.h", kTraits},   {"math.h", kMath},
-    {"integer.h", kInteger},   {"atomic.h", kAtomic}, {"compute.h", kCompute}, {"bfloat.h", kBfloat},
-    {"matrix.h", kMatrix},     {"msl.h", kAll},
+    {"language.h", kLanguage}, {"types.h", kTypes},     {"traits.h", kTraits},
+    {"math.h", kMath},         {"integer.h", kInteger}, {"atomic.h", kAtomic},
+    {"compute.h", kCompute},   {"matrix.h", kMatrix},   {"msl.h", kAll},
 };
 
 constexpr std::string_view kHeaders[] = {

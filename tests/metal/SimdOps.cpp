@@ -169,6 +169,7 @@ uint64_t importBroadcast(const void *value, int bytes, uint32_t lane, int scope,
 
 uint32_t importLane() { return static_cast<uint32_t>(currentWorker()->lane()); }
 uint32_t importWidth() { return static_cast<uint32_t>(currentWorker()->group(0).size); }
+int importIsFirst(int scope, int site) { return currentWorker()->isFirst(scope, site); }
 
 // --- atomics -----------------------------------------------------------------
 
@@ -202,14 +203,27 @@ template <class T> T applied(T old, T operand, int op) {
   }
 }
 
-template <class T> uint64_t atomically(uint64_t address, uint64_t operand, uint64_t expected, int op) {
+/// On what a compare-exchange returns, as in shim/atomic.h: it has failed. There is none of 64 bits.
+constexpr uint64_t kFailed = uint64_t(1) << 63;
+
+template <class T>
+uint64_t atomically(Worker &w, uint64_t address, uint64_t operand, uint64_t expected, int op, const void *code) {
   std::atomic_ref<T> object(*reinterpret_cast<T *>(address));
   T old = object.load(std::memory_order_relaxed);
   if (op == Load)
-    return old;
+    return w.loadedAtomic(address, old);
+  w.storesAtomic(address, old);
+  if (op == Store)
+    w.replaces(address, old, code);
+  if (op == CompareExchange) {
+    bool fails = old != static_cast<T>(expected) || w.failsForNothing();
+    w.exchanged(!fails, code);
+    if (fails)
+      return old | kFailed;
+  }
   for (;;) {
     if (op == CompareExchange && old != static_cast<T>(expected))
-      return old;
+      return old | kFailed;
     T next;
     if (op == FAdd || op == FSub) {
       auto a = std::bit_cast<float>(static_cast<uint32_t>(old)),
@@ -235,9 +249,11 @@ uint64_t importAtomic(uint64_t address, uint64_t operand, uint64_t expected, int
       checkAccess(w, address, size, true, true, TQ_CALLER);
   }
   w.statistics.floatAtomics |= op == FAdd || op == FSub;
-  return bytes == 8   ? atomically<uint64_t>(address, operand, expected, op)
-         : bytes == 4 ? atomically<uint32_t>(address, operand, expected, op)
-                      : atomically<uint8_t>(address, operand, expected, op);
+  w.lastSite = TQ_CALLER;
+  w.yield();
+  return bytes == 8   ? atomically<uint64_t>(w, address, operand, expected, op, TQ_CALLER)
+         : bytes == 4 ? atomically<uint32_t>(w, address, operand, expected, op, TQ_CALLER)
+                      : atomically<uint8_t>(w, address, operand, expected, op, TQ_CALLER);
 }
 
 // --- conversions -------------------------------------------------------------
@@ -256,10 +272,52 @@ float importExtendHalf(_Float16 value) { return static_cast<float>(value); }
 
 // --- accesses ----------------------------------------------------------------
 
+[[noreturn]] void undefined(const std::string &what, const void *code) {
+  Worker &w = *currentWorker();
+  w.fail(fmt::format("{}: {}", w.threadName(w.current), what), 0, code);
+}
+
+[[noreturn]] void badAddress(uint64_t address, uint64_t alignment, const void *code) {
+  if (address == 0)
+    undefined("null pointer", code);
+  undefined(fmt::format("misaligned access: the address is no multiple of {}", alignment), code);
+}
+void importBadAlignment(uint64_t address, uint64_t mask) { badAddress(address, mask + 1, TQ_CALLER); }
+
 void importNothing() {}
 
 void importAccess(const void *p, uint64_t bytes, uint64_t write) {
   checkAccess(*currentWorker(), reinterpret_cast<uintptr_t>(p), bytes, write != 0, false, TQ_CALLER);
+}
+
+/// What clang's own check says of pointers without an address space.
+void checkAlignment(uintptr_t address, uint64_t mask, const void *code) {
+  if (address & mask || address == 0) [[unlikely]]
+    badAddress(address, mask + 1, code);
+}
+
+// Accesses of shared memory where the text makes them: IrAccesses.cpp.
+template <bool write> void importTold(uintptr_t p, uint64_t bytes, uint64_t mask) {
+  Worker &w = *currentWorker();
+  w.lastSite = TQ_CALLER;
+  checkAlignment(p, mask, TQ_CALLER);
+  checkAccess(w, p, bytes, write, false, TQ_CALLER);
+}
+/// Some bytes of a vector, all of which must be there.
+template <bool write> void importToldPart(uintptr_t p, uint64_t bytes, uint64_t mask, uint64_t offset, uint64_t size) {
+  Worker &w = *currentWorker();
+  checkAlignment(p, mask, TQ_CALLER);
+  checkBounds(w, p, bytes, write, TQ_CALLER);
+  checkAccess(w, p + offset, size, write, false, TQ_CALLER);
+}
+void importBounds(uintptr_t p, uint64_t bytes, uint64_t mask) {
+  checkAlignment(p, mask, TQ_CALLER);
+  checkBounds(*currentWorker(), p, bytes, false, TQ_CALLER);
+}
+/// A member of a struct that is copied: it need not have a value.
+void importPeek(uintptr_t p, uint64_t offset, uint64_t bytes, uint64_t mask) {
+  checkAlignment(p, mask, TQ_CALLER);
+  checkAccess(*currentWorker(), p + offset, bytes, false, false, TQ_CALLER, true);
 }
 
 void importAddRedZones(const void *p, uint64_t bytes) {
@@ -281,7 +339,8 @@ template <size_t bytes> void importReadWrite(void *p) {
 
 void *importMemcpy(void *to, const void *from, size_t bytes) {
   Worker &w = *currentWorker();
-  checkAccess(w, reinterpret_cast<uintptr_t>(from), bytes, false, false, TQ_CALLER);
+  auto source = reinterpret_cast<uintptr_t>(from);
+  checkAccess(w, source, bytes, false, false, TQ_CALLER, partlyWritten(w, source, bytes, TQ_CALLER));
   checkAccess(w, reinterpret_cast<uintptr_t>(to), bytes, true, false, TQ_CALLER);
   return memmove(to, from, bytes);
 }
@@ -292,11 +351,6 @@ void *importMemset(void *to, int value, size_t bytes) {
 }
 
 // --- undefined operations ----------------------------------------------------
-
-[[noreturn]] void undefined(const std::string &what, const void *code) {
-  Worker &w = *currentWorker();
-  w.fail(fmt::format("{}: {}", w.threadName(w.current), what), 0, code);
-}
 
 /// clang's descriptions, as far as they are used.
 struct SourceLocation {
@@ -318,10 +372,7 @@ struct IndexData {
 };
 
 void importMisaligned(const TypeMismatchData *data, uint64_t address) {
-  if (address == 0)
-    undefined("null pointer", TQ_CALLER);
-  undefined(fmt::format("misaligned access: the address is no multiple of {}", uint64_t(1) << data->logAlignment),
-            TQ_CALLER);
+  badAddress(address, uint64_t(1) << data->logAlignment, TQ_CALLER);
 }
 void importIndex(const IndexData *data, uint64_t index) {
   bool isSigned = data->index->info & 1;
@@ -334,11 +385,24 @@ void importIndex(const IndexData *data, uint64_t index) {
   for (std::string_view word : {"__local ", "__private ", "__global ", "__constant ", "'"})
     for (size_t at = array.find(word); at != array.npos; at = array.find(word))
       array.erase(at, word.size());
+  constexpr std::string_view kAtomics[][2] = {{"metal::", ""},
+                                              {"atomic<unsigned int>", "atomic_uint"},
+                                              {"atomic<int>", "atomic_int"},
+                                              {"atomic<float>", "atomic_float"},
+                                              {"atomic<bool>", "atomic_bool"},
+                                              {"atomic<unsigned long>", "atomic_ulong"}};
+  for (auto [from, to] : kAtomics)
+    for (size_t at = array.find(from); at != array.npos; at = array.find(from))
+      array.replace(at, from.size(), to);
   undefined(fmt::format("out of bounds: index {} of an array {}", shown, array), TQ_CALLER);
 }
 void importLocalIndex() { undefined("out of bounds of a variable", TQ_CALLER); }
 void importShift() { undefined("shift by a count that is negative or not below the width", TQ_CALLER); }
 void importMissingConstant(const char *message) { undefined(message, TQ_CALLER); }
+void importValue(uint8_t hasValue, const char *name) {
+  if (!hasValue)
+    undefined(fmt::format("'{}' is read, but has no value: uninitialised private memory", name), TQ_CALLER);
+}
 void importBadShift(uint64_t count, uint64_t most) {
   undefined(fmt::format("shift by {} of a value of {} bits",
                         count > 0x7fffffff && most < 63 ? std::to_string(static_cast<int32_t>(count))

@@ -42,10 +42,10 @@ Worker *tq::metal::currentWorker() { return theWorker; }
 void tq::metal::setCurrentWorker(Worker *worker) { theWorker = worker; }
 
 Worker::Worker()
-    : stackOf(kMaxThreads), site(kMaxThreads), codeOf(kMaxThreads), waiting(kMaxThreads),
-      simds(kMaxThreads / kSimdWidth), quads(kMaxThreads / kQuadWidth), position(kMaxThreads),
-      gridPosition(kMaxThreads), index(kMaxThreads), laneIndex(kMaxThreads), simdIndex(kMaxThreads),
-      quadLane(kMaxThreads), quadIndex(kMaxThreads), redZones(kMaxThreads) {}
+    : stackOf(kMaxThreads), site(kMaxThreads), codeOf(kMaxThreads), waiting(kMaxThreads), elected(kMaxThreads),
+      electionWidth(kMaxThreads), simds(kMaxThreads / kSimdWidth), quads(kMaxThreads / kQuadWidth),
+      position(kMaxThreads), gridPosition(kMaxThreads), index(kMaxThreads), laneIndex(kMaxThreads),
+      simdIndex(kMaxThreads), quadLane(kMaxThreads), quadIndex(kMaxThreads), redZones(kMaxThreads) {}
 
 Worker::~Worker() = default;
 
@@ -67,6 +67,10 @@ Status Worker::begin(const LaunchPlan &launch, size_t workerIndex) {
   if (!stacks.prepare(threads))
     return Error{fmt::format("kernel {}: no memory for the stacks of {} threads", launch.kernel->name, threads)};
   random.seed(launch.schedule.seed + 1);
+  interleaved = launch.schedule.interleaved && !launch.parallel;
+  before.clear();
+  beforeThis.clear();
+  lostStore = lostExchange = nullptr;
 
   // Threadgroup memory: parameters in the arena, the kernel's own variables in the module.
   const auto &kernelParameters = launch.kernel->parameters;
@@ -224,6 +228,13 @@ bool Worker::runGroup(uint64_t group, uint64_t serial) {
   groupPosition = {{at[0], at[1], at[2], 0}};
   setThreads(origin, now);
   ++groupTicks;
+  lastSite = nullptr;
+  std::swap(before, beforeThis);
+  beforeThis.clear();
+  oldLoads = count;
+  yields = kYields * count;
+  if (interleaved)
+    lastAtomic.assign(static_cast<size_t>(count), {});
   if (checked)
     access.beginGroup(serial);
   else
@@ -244,6 +255,9 @@ bool Worker::runGroup(uint64_t group, uint64_t serial) {
     tq_metal_switch(&mainStack, stackOf[static_cast<size_t>(current)]);
   }
   running = false;
+  if (interleaved)
+    for (const LastAtomic &last : lastAtomic)
+      lostExchange = lostExchange ? lostExchange : last.failed;
   return !failed;
 }
 
@@ -304,11 +318,70 @@ void Worker::wait(Wait why) {
   int me = current;
   waiting[static_cast<size_t>(me)] = why;
   int thread = next();
+  if (thread < 0 && elect())
+    thread = next();
   if (thread < 0)
     deadlock();
+  if (thread == me) // elected
+    return;
   current = thread;
   ++statistics.switches;
   tq_metal_switch(&stackOf[static_cast<size_t>(me)], stackOf[static_cast<size_t>(thread)]);
+}
+
+void Worker::yield() {
+  if (!interleaved || queueLength == 0 || yields == 0)
+    return;
+  --yields;
+  int me = current;
+  current = next();
+  push(me);
+  ++statistics.switches;
+  tq_metal_switch(&stackOf[static_cast<size_t>(me)], stackOf[static_cast<size_t>(current)]);
+}
+
+/// Threadgroups are not ordered: up to its first store, this one may have run before the last one. Not for long, because
+/// a loop may wait for the other's value.
+uint64_t Worker::loadedAtomic(uintptr_t address, uint64_t now) {
+  if (!interleaved)
+    return now;
+  if (oldLoads > 0) {
+    --oldLoads;
+    auto old = before.find(address);
+    now = old == before.end() ? now : old->second;
+  }
+  LastAtomic &last = lastAtomic[static_cast<size_t>(current)];
+  last.address = address;
+  last.value = now;
+  return now;
+}
+
+void Worker::replaces(uintptr_t address, uint64_t value, const void *code) {
+  if (!interleaved)
+    return;
+  const LastAtomic &last = lastAtomic[static_cast<size_t>(current)];
+  if (last.address == address && last.value != value && !lostStore)
+    lostStore = code;
+}
+
+void Worker::exchanged(bool done, const void *code) {
+  if (interleaved)
+    lastAtomic[static_cast<size_t>(current)].failed = done ? nullptr : code;
+}
+
+int Worker::lostUpdate() const {
+  const void *code = lostStore ? lostStore : lostExchange;
+  return code ? plan->image->lineOf(module->offsetOf(code) - 1) : 0;
+}
+
+void Worker::storesAtomic(uintptr_t address, uint64_t value) {
+  if (!interleaved)
+    return;
+  oldLoads = 0;
+  for (const Range &range : threadgroupRanges) // every threadgroup has its own
+    if (address - range.low < range.bytes)
+      return;
+  beforeThis.emplace(address, value);
 }
 
 void Worker::leave() {
@@ -333,6 +406,7 @@ void Worker::releaseAll(int first, int size) {
 void Worker::barrier(int flags, int line, const void *code) {
   ++statistics.barriers;
   auto me = static_cast<size_t>(current);
+  lastSite = code;
   site[me] = line;
   codeOf[me] = code;
   if (barrierArrived == 0) {
@@ -358,6 +432,7 @@ void Worker::barrier(int flags, int line, const void *code) {
 bool Worker::arrive(Rendezvous &r, int line, const void *code) {
   ++statistics.simdOperations;
   auto me = static_cast<size_t>(current);
+  lastSite = code;
   site[me] = line;
   if (r.arrived == 0) {
     r.site = line;
@@ -372,6 +447,36 @@ void Worker::release(Rendezvous &r) {
   r.arrived = 0;
   r.parity ^= 1;
   releaseAll(r.first, r.size);
+}
+
+bool Worker::isFirst(int scope, int line) {
+  ++statistics.simdOperations;
+  auto me = static_cast<size_t>(current);
+  site[me] = line;
+  electionWidth[me] = scope == 2 ? kQuadWidth : kSimdWidth;
+  wait(Wait::Election);
+  return elected[me];
+}
+
+/// Of the lanes of a group that wait on the same line for an election, the lowest wins. False if nobody waits for one.
+bool Worker::elect() {
+  bool any = false;
+  for (int i = 0; i < count; ++i) {
+    auto first = static_cast<size_t>(i);
+    if (waiting[first] != Wait::Election)
+      continue;
+    any = true;
+    int width = electionWidth[first], end = std::min(i - i % width + width, count);
+    for (int j = i; j < end; ++j) {
+      auto lane = static_cast<size_t>(j);
+      if (waiting[lane] != Wait::Election || site[lane] != site[first] || electionWidth[lane] != width)
+        continue;
+      elected[lane] = j == i;
+      waiting[lane] = Wait::Nothing;
+      push(j);
+    }
+  }
+  return any;
 }
 
 bool Worker::samePlace(const void *a, const void *b) {
@@ -451,6 +556,8 @@ std::string Worker::describe() {
   finding.line = fault.line;
   if (!finding.line && fault.code)
     finding.line = plan->image->lineOf(module->offsetOf(fault.code) - (signalMessage ? 0 : 1));
+  if (!finding.line && signalMessage && lastSite) // on its way to the executor
+    finding.line = plan->image->lineOf(module->offsetOf(lastSite) - 1);
   if (!finding.line)
     finding.line = plan->kernel->line;
   return format(finding, plan->image->name);

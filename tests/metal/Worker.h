@@ -13,12 +13,14 @@
 #include "tests/metal/Image.h"
 
 #include <random>
+#include <unordered_map>
 
 namespace tq::metal {
 
 constexpr int kMaxThreads = 1024;
 constexpr int kSimdWidth = 32, kQuadWidth = 4;
 constexpr uint64_t kThreadgroupLimit = 32768; ///< bytes of threadgroup memory
+constexpr int kYields = 32;                   ///< at atomics, per thread of a threadgroup
 constexpr size_t kSlotBytes = 16;             ///< of a value that lanes exchange
 
 /// What ended a launch early.
@@ -36,7 +38,7 @@ struct Rendezvous {
   alignas(16) char slots[2][kSimdWidth * kSlotBytes]; ///< alternate, so that late readers keep theirs
 };
 
-enum class Wait : uint8_t { Nothing, Threadgroup, Simdgroup, Quadgroup, Returned };
+enum class Wait : uint8_t { Nothing, Threadgroup, Simdgroup, Quadgroup, Election, Returned };
 
 struct alignas(16) Input {
   uint32_t v[4];
@@ -101,6 +103,21 @@ public:
   bool arrive(Rendezvous &r, int site, const void *code);
   void release(Rendezvous &r);
   void wait(Wait why);
+  /// Lets another thread go first, if the schedule says so.
+  void yield();
+  /// A weak compare-exchange that would succeed fails.
+  bool failsForNothing() { return interleaved && random() % 4 == 0; }
+  /// What `address` holds, or held before the last threadgroup.
+  uint64_t loadedAtomic(uintptr_t address, uint64_t now);
+  void storesAtomic(uintptr_t address, uint64_t before);
+  /// For lostUpdate(): a plain atomic store, a compare-exchange.
+  void replaces(uintptr_t address, uint64_t before, const void *code);
+  void exchanged(bool done, const void *code);
+  /// The line of a store of something else than what lies between it and the load before it, or of a compare-exchange
+  /// whose failure nobody mended; 0 if there is none.
+  int lostUpdate() const;
+  /// simd_is_first, quad_is_first: waits until nobody else can come, because all others are here, elsewhere or done.
+  bool isFirst(int scope, int site);
 
   int lane() const { return current % kSimdWidth; }
   std::string threadName(int thread) const;
@@ -121,6 +138,7 @@ public:
   FiberStacks stacks;
   bool running = false; ///< a fiber has the processor: signals are the kernel's fault
   uint64_t groupTicks = 0;
+  const void *lastSite = nullptr; ///< where the kernel last called the executor
   const LaunchPlan *plan = nullptr;
 
 private:
@@ -130,6 +148,7 @@ private:
   const void *builtin(const std::string &name, int thread);
   void startFibers();
   int next();
+  bool elect();
   void push(int thread) { queue[(queueHead + queueLength++) % kMaxThreads] = static_cast<int16_t>(thread); }
   void releaseAll(int first, int size);
   [[noreturn]] void leave();
@@ -144,11 +163,26 @@ private:
   std::vector<int> site;
   std::vector<const void *> codeOf;
   std::vector<Wait> waiting;
+  std::vector<char> elected;         ///< what isFirst answers
+  std::vector<int8_t> electionWidth; ///< of the group it asks about
   std::array<int16_t, kMaxThreads> queue, order;
   int queueHead = 0, queueLength = 0, finished = 0;
   int barrierArrived = 0, barrierFirst = 0, barrierFlags = 0;
   std::vector<Rendezvous> simds, quads;
   std::minstd_rand random;
+
+  bool interleaved = false; ///< as the schedule says, on one host thread
+  struct LastAtomic {
+    uintptr_t address = 0; ///< of the last load
+    uint64_t value = 0;
+    const void *failed = nullptr; ///< a compare-exchange that nobody has repeated
+  };
+  std::vector<LastAtomic> lastAtomic; ///< per thread
+  const void *lostStore = nullptr, *lostExchange = nullptr;
+  int yields = 0;   ///< that are left; with too many rivals, loops around a compare-exchange get nowhere
+  int oldLoads = 0; ///< atomic loads that may still come before the last threadgroup
+  std::unordered_map<uintptr_t, uint64_t> before, beforeThis; ///< device memory that the last threadgroup and this one
+                                                              ///< have changed by atomics, as it was
 
   size_t parameters = 0;
   std::vector<uint64_t> arguments;

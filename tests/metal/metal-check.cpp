@@ -25,6 +25,7 @@ CASE.json, with paths relative to it:
   {"kernel": "qmv3", "threadgroups": [8, 1, 1], "threads_per_threadgroup": [32, 2, 1], "threadgroup_memory": {"0": 32},
    "buffers": {"0": {"file": "w.bin"}, "3": {"size": 256, "fill": "nan"}, "4": {"u32": [1024, 64]}, "5": {"f32": [-1.7]}},
    "expect":  {"3": {"f32_file": "y.bin", "tolerance": 1e-4}}}
+A buffer of a "size" is zero, or NaNs in every floating type with "fill": "nan". Both are values: a kernel may read them.
 Numbers: u8 i8 u16 i16 u32 i32 u64 i64 f16 f32; expectations: the same, or with _file. A number is as expected if
 |got - want| <= tolerance * (1 + |want|). "threads": [x, y, z] in place of "threadgroups" is a grid in threads.
 "function_constants": {"0": 3, "1": true, "2": 0.5, "3": [1, 2]} gives values to function constants by their indices; a

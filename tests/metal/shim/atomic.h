@@ -142,7 +142,7 @@ template <class T> struct __plain {
                                                     typename __plain<T>::type value, memory_order, memory_order) {     \
     __MSL_ATOMIC_VALUES;                                                                                               \
     ulong old = __msl_atomic((ulong)object, __atomic_bits<T>(value), __atomic_bits<T>(*expected), __a_cas, sizeof(T)); \
-    bool done = old == __atomic_bits<T>(*expected);                                                                    \
+    bool done = !(old >> 63); /* it may fail with the value that is expected */                                        \
     if (!done)                                                                                                         \
       *expected = __atomic_value<T>(old);                                                                              \
     return done;                                                                                                       \

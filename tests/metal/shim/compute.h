@@ -22,8 +22,9 @@ inline void atomic_thread_fence(mem_flags, __fence_order, thread_scope = thread_
 
 extern "C" {
 // The same with a lane, distance or mask that must not differ between the lanes of the group.
-__MSL_MEETS ulong __msl_exchange_uniform(thread const void *value, int bytes, int scope, int site, uint argument);
-__MSL_MEETS ulong __msl_broadcast(thread const void *value, int bytes, uint lane, int scope, int site);
+__MSL_MEETS ulong __msl_exchange_uniform(thread const void *value, int bytes, int scope, ::__msl::site site,
+                                         uint argument);
+__MSL_MEETS ulong __msl_broadcast(thread const void *value, int bytes, uint lane, int scope, ::__msl::site site);
 }
 template <class T> inline T __slot(ulong base, uint lane) { return *(thread const T *)(base + lane * 16); }
 template <class T> struct __exchangeable {
@@ -31,6 +32,7 @@ template <class T> struct __exchangeable {
   static_assert(::__msl::is_scalar<element>::value, "simdgroup functions take scalars and vectors");
   static_assert(sizeof(element) <= 4 && sizeof(T) <= 16, "simdgroup functions take no 64-bit values");
   static_assert(!::__msl::same<element, bool>::value, "simdgroup functions take no bool");
+  static_assert(!::__msl::same<element, bfloat>::value, "simdgroup functions take no bfloat; convert it to float");
   enum { ok = 1 };
 };
 
@@ -46,7 +48,7 @@ __MSL_FOLD(max, max(a, b))
 __MSL_FOLD(and, a &b)
 __MSL_FOLD(or, a | b)
 __MSL_FOLD(xor, a ^ b)
-template <class F, class T> inline T __fold(T value, uint width, int scope, int site) {
+template <class F, class T> inline T __fold(T value, uint width, int scope, ::__msl::site site) {
   static_assert(__exchangeable<T>::ok, "");
   ulong base = __msl_exchange(&value, sizeof(T), scope, site);
   T part[32];
@@ -85,7 +87,8 @@ inline int simd_min(int value, __MSL_SITE) { return (int)__msl_reduce_u32((uint)
 inline bool simd_any(bool value, __MSL_SITE) { return __msl_reduce_u32((uint)value, 1, __site) != 0; }
 inline bool simd_all(bool value, __MSL_SITE) { return __msl_reduce_u32((uint)value, 2, __site) != 0; }
 
-template <class T, class F> inline T __scan(T value, T start, bool inclusive, uint lane, int scope, int site) {
+template <class T, class F>
+inline T __scan(T value, T start, bool inclusive, uint lane, int scope, ::__msl::site site) {
   static_assert(__exchangeable<T>::ok, "");
   ulong base = __msl_exchange(&value, sizeof(T), scope, site);
   T sum = start;
@@ -111,6 +114,7 @@ __MSL_SCAN(quad, 2, (__msl_lane() & 3))
 
 // Shuffles. Lanes beyond the edge keep their own value; a lane that does not exist is an error where it is named
 // (shuffle, broadcast) and gives an unpredictable value where it is computed (xor, up, down in a partial simdgroup).
+// What one exchange has brought is read before the next, which may give the slots away.
 #define __MSL_PERMUTE(prefix, scope, lane, size)                                                                       \
   template <class T> inline T prefix##_shuffle(T value, ushort from, __MSL_SITE) {                                     \
     static_assert(__exchangeable<T>::ok, "");                                                                          \
@@ -152,25 +156,27 @@ __MSL_SCAN(quad, 2, (__msl_lane() & 3))
   inline T prefix##_shuffle_and_fill_down(T value, T fill, ushort delta, ushort modulo = size, __MSL_SITE) {           \
     static_assert(__exchangeable<T>::ok, "");                                                                          \
     ulong base = __msl_exchange_uniform(&value, sizeof(T), scope, __site, delta | modulo << 16);                       \
+    bool inside = lane % modulo + delta < modulo;                                                                      \
+    T taken = inside ? __slot<T>(base, lane + delta) : value;                                                          \
     ulong filled = __msl_exchange(&fill, sizeof(T), scope, __site);                                                    \
-    uint in = lane % modulo + delta;                                                                                   \
-    return in < modulo ? __slot<T>(base, lane + delta) : __slot<T>(filled, (lane + delta - modulo) & (size - 1));      \
+    return inside ? taken : __slot<T>(filled, (lane + delta - modulo) & (size - 1));                                   \
   }                                                                                                                    \
   template <class T>                                                                                                   \
   inline T prefix##_shuffle_and_fill_up(T value, T fill, ushort delta, ushort modulo = size, __MSL_SITE) {             \
     static_assert(__exchangeable<T>::ok, "");                                                                          \
     ulong base = __msl_exchange_uniform(&value, sizeof(T), scope, __site, delta | modulo << 16);                       \
+    bool inside = lane % modulo >= delta;                                                                              \
+    T taken = inside ? __slot<T>(base, lane - delta) : value;                                                          \
     ulong filled = __msl_exchange(&fill, sizeof(T), scope, __site);                                                    \
-    return lane % modulo >= delta ? __slot<T>(base, lane - delta)                                                      \
-                                  : __slot<T>(filled, (lane + modulo - delta) & (size - 1));                           \
+    return inside ? taken : __slot<T>(filled, (lane + modulo - delta) & (size - 1));                                   \
   }
 __MSL_PERMUTE(simd, 0, __msl_lane(), 32u)
 __MSL_PERMUTE(quad, 2, (__msl_lane() & 3), 4u)
 
 inline bool quad_any(bool value, __MSL_SITE) { return quad_max((uint)value, __site) != 0; }
 inline bool quad_all(bool value, __MSL_SITE) { return quad_min((uint)value, __site) != 0; }
-inline bool simd_is_first() { return __msl_lane() == 0; }
-inline bool quad_is_first() { return (__msl_lane() & 3) == 0; }
+inline bool simd_is_first(__MSL_SITE) { return __msl_is_first(0, __site) != 0; }
+inline bool quad_is_first(__MSL_SITE) { return __msl_is_first(2, __site) != 0; }
 
 class simd_vote {
 public:

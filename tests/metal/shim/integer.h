@@ -264,4 +264,17 @@ __MSL_PACK(half, to_half, pack_half)
 __MSL_PACK_SIGNED(float, to_float, pack_float)
 __MSL_PACK_SIGNED(half, to_half, pack_half)
 #endif
+// Two bfloats become floats as one does, where overloads for integers would be as good.
+#define __MSL_BFLOAT(name, parameters, ...)                                                                            \
+  template <class T, typename ::__msl::enable<::__msl::same<T, bfloat>::value, int>::type = 0>                         \
+  inline float name parameters {                                                                                       \
+    return name(__VA_ARGS__);                                                                                          \
+  }
+__MSL_BFLOAT(abs, (T x), (float)x)
+__MSL_BFLOAT(min, (T x, T y), (float)x, (float)y)
+__MSL_BFLOAT(max, (T x, T y), (float)x, (float)y)
+__MSL_BFLOAT(min3, (T x, T y, T z), (float)x, (float)y, (float)z)
+__MSL_BFLOAT(max3, (T x, T y, T z), (float)x, (float)y, (float)z)
+__MSL_BFLOAT(median3, (T x, T y, T z), (float)x, (float)y, (float)z)
+__MSL_BFLOAT(clamp, (T x, T y, T z), (float)x, (float)y, (float)z)
 } // namespace metal

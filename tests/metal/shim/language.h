@@ -53,21 +53,26 @@ typedef long ptrdiff_t;
 typedef ulong uintptr_t;
 typedef __bf16 bfloat;
 
-// A site is the line in the MSL text that a rendezvous was written on.
-#define __MSL_SITE int __site = __builtin_LINE()
+// A site is the line in the MSL text that a rendezvous was written on. Nothing that a text may pass becomes one.
+namespace __msl {
+enum class site : int {};
+}
+#define __MSL_SITE ::__msl::site __site = (::__msl::site) __builtin_LINE()
 
 // The executor's side, reached through a table that it fills in when it loads the kernel (see Imports.def).
 // `scope`: 0 simdgroup, 1 threadgroup, 2 quadgroup.
 // nomerge: the same call in both arms of an `if` stays two calls, which is how divergence is told.
 #define __MSL_MEETS __attribute__((nomerge))
 extern "C" {
-__MSL_MEETS void __msl_barrier(int flags, int scope, int site);
-__MSL_MEETS float __msl_reduce_f32(float value, int op, int site);
-__MSL_MEETS uint __msl_reduce_u32(uint value, int op, int site);
-__MSL_MEETS ulong __msl_exchange(thread const void *value, int bytes, int scope, int site);
-__MSL_MEETS ulong __msl_shuffle(thread const void *value, int bytes, uint lane, int scope, int site);
+__MSL_MEETS void __msl_barrier(int flags, int scope, ::__msl::site site);
+__MSL_MEETS float __msl_reduce_f32(float value, int op, ::__msl::site site);
+__MSL_MEETS uint __msl_reduce_u32(uint value, int op, ::__msl::site site);
+__MSL_MEETS ulong __msl_exchange(thread const void *value, int bytes, int scope, ::__msl::site site);
+__MSL_MEETS ulong __msl_shuffle(thread const void *value, int bytes, uint lane, int scope, ::__msl::site site);
 uint __msl_lane(void);
 uint __msl_width(void);
+/// Whether no active lane of the group has a lower number: of those that come to this place, whatever the others do.
+__MSL_MEETS int __msl_is_first(int scope, ::__msl::site site);
 ulong __msl_atomic(ulong address, ulong operand, ulong expected, int op, int bytes);
 /// The clang handler for an access out of bounds, which the shim's own checks use.
 __MSL_MEETS void __ubsan_handle_local_out_of_bounds_abort(void);

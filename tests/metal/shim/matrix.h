@@ -216,7 +216,7 @@ inline void simdgroup_multiply(thread simdgroup_matrix<D, 8, 8> &d, simdgroup_ma
 template <class T>
 inline simdgroup_matrix<T, 8, 8> operator*(simdgroup_matrix<T, 8, 8> a, simdgroup_matrix<T, 8, 8> b) {
   simdgroup_matrix<T, 8, 8> d;
-  simdgroup_multiply(d, a, b, 0);
+  simdgroup_multiply(d, a, b, ::__msl::site(0));
   return d;
 }
 } // namespace metal

@@ -18,6 +18,4 @@
 
 #include "compute.h"
 
-#include "bfloat.h"
-
 #include "matrix.h"
