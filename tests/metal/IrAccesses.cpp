@@ -617,7 +617,7 @@ std::string_view tq::metal::accessDeclarations() {
          "declare void @__msl_peek(ptr, i64, i64, i64) #9000000\n"
          "declare void @__msl_read_part(ptr, i64, i64, i64, i64) #9000000\n"
          "declare void @__msl_write_part(ptr, i64, i64, i64, i64) #9000000\n"
-         "declare void @__msl_bad_alignment(ptr, i64) noreturn nounwind\n"
+         "declare void @__msl_bad_alignment(ptr, i64) noreturn nounwind nomerge\n"
          "attributes #9000000 = { nocallback nomerge nounwind memory(inaccessiblemem: readwrite) }\n"
          "define internal void @__msl_alignment_check(ptr %p, i64 %mask) alwaysinline {\n"
          "  %address = ptrtoint ptr %p to i64\n"
