@@ -150,10 +150,8 @@ Verdict tq::test::examine(const Suspect &suspect) {
   const metal::Mutant &mutant = suspect.mutant;
   std::string text = metal::apply(mutant, *suspect.kernel);
   Verdict verdict = suspect.judge->judge(*suspect.kernel, text);
-  if (verdict.kind != Verdict::Survived)
+  if (verdict.kind != Verdict::Survived || (mutant.kind == metal::Operator::Space && !isReadOnlyParameter(mutant)))
     return verdict;
-  if (mutant.kind == metal::Operator::Space)
-    return isReadOnlyParameter(mutant) ? Verdict{Verdict::Equivalent, "it is only read"} : verdict;
   if (mutant.kind == metal::Operator::LoopBound && isBoundBetweenSteps(mutant))
     return {Verdict::Equivalent, "no value between the bounds"};
   if (isNeverEqual(suspect))
