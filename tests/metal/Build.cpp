@@ -24,7 +24,7 @@ using namespace tq::metal;
 namespace {
 
 /// A change to what is generated must change this.
-constexpr char kFormat[] = "23";
+constexpr char kFormat[] = "24";
 
 /// Of casts to scalars: an expression's operators become valid one after the other.
 constexpr int kMostRounds = 20;
@@ -60,6 +60,7 @@ std::vector<std::string> frontEnd(const std::string &clang, const CompileOptions
       "-ffp-contract=fast",
       "-fstack-clash-protection", // large frames meet the guard page instead of jumping over it
       "-fno-finite-loops",        // an endless loop is for the watchdog, not to be optimised away
+      "-fvisibility=hidden",      // names of kernels, which hold types, are in nobody's way: see MachineCode.h
       "-fstrict-flex-arrays=3",   // an array at the end of a struct has its length
       "-Xclang",
       kExtensions,

@@ -160,4 +160,15 @@ TEST_F(Mutate, machineCodeTellsFaultsFromSpelling) {
   EXPECT_FALSE(*code == *changed("threadgroup_barrier(mem_flags::mem_none); y[0] = 1.0f"));
 }
 
+TEST(MachineCode, addressSpacesLeaveNoTrace) {
+  auto code = [](const std::string &space) {
+    return machineCode("#include <metal_stdlib>\nusing namespace metal;\nkernel void f(" + space +
+                       " const float *x [[buffer(0)]], device float *y [[buffer(1)]]) { y[0] = x[0]; }\n");
+  };
+  auto device = code("device"), constant = code("constant");
+  ASSERT_TRUE(device.ok()) << device.message();
+  ASSERT_TRUE(constant.ok()) << constant.message();
+  EXPECT_TRUE(*device == *constant);
+}
+
 } // namespace

@@ -42,7 +42,8 @@ std::string tq::metal::thunks(const Reflection &reflection) {
   for (const KernelText &k : reflection.kernels) {
     for (const std::string &part : k.scope)
       out += fmt::format("namespace {} {{ ", part);
-    out += fmt::format("extern \"C\" void {}(thread const ulong *a) {{ {}(", thunkName(k.kernel.name), k.function);
+    out += fmt::format("extern \"C\" __attribute__((visibility(\"default\"))) void {}(thread const ulong *a) {{ {}(",
+                       thunkName(k.kernel.name), k.function);
     for (size_t i = 0; i < k.kernel.parameters.size(); ++i)
       out += (i ? ", " : "") + argument(k, i);
     out += "); }" + std::string(k.scope.size(), '}') + "\n";
